@@ -1,0 +1,5 @@
+"""``python -m bench`` is ``facebench``."""
+
+from bench.cli import main
+
+main()

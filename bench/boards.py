@@ -1,0 +1,242 @@
+"""Boards on disk: reading results, ranking, writing and checking pages, comparing and auditing."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench import leaderboard, results
+from bench.answers import Table, contents_sha256, read_table, write
+from bench.errors import Mismatch, NotAResult
+from bench.leaderboard import Board, Entry
+from bench.metrics import resampling
+from bench.plugins import discover
+from bench.protocol import Protocol
+from bench.results import Result
+from bench.runner import slug
+
+SAME = 1e-6  # how far a score recomputed on another processor may lie off
+
+
+def read_results(folders: Iterable[str | Path]) -> list[Entry]:
+    """All results under some folders: ``result.json`` of runs, and every JSON of a folder of boards."""
+    entries: list[Entry] = []
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise NotAResult(f"{folder} was to be ranked.", "There is no such folder.")
+        runs = any(folder.rglob("header.json")) or any(folder.rglob("result.json"))
+        pattern = "result.json" if runs else "*.json"
+        entries += [Entry(results.read(path), path) for path in sorted(folder.rglob(pattern))]
+    if not entries:
+        raise NotAResult(
+            f"{', '.join(map(str, folders))} was to be ranked.", "There is no result in it.", "Run something first."
+        )
+    return entries
+
+
+def rank(entries: Iterable[Entry]) -> dict[str, Board]:
+    """A board a protocol; methods that a paired test does not tell apart share ranks.
+
+    Raises MixedProtocols where results of one name answer different questions.
+    """
+    grouped: dict[str, list[Entry]] = {}
+    for entry in entries:
+        grouped.setdefault(entry.result.protocol, []).append(entry)
+    boards = {}
+    for name, group in sorted(grouped.items()):
+        protocol = discover().protocols.get(name)
+        boards[name] = leaderboard.rank(group, partial(_p_value, _headlines(protocol, group)))
+    return boards
+
+
+def _headlines(protocol: Protocol | None, entries: list[Entry]) -> dict[str, Any]:
+    """The headline under the same draws for every result whose trials are at hand and are its own."""
+    drawn: dict[str, Any] = {}
+    for entry in entries:
+        if protocol is not None and len(entries) > 1 and entry.trials.exists():
+            trials = read_table(entry.trials)
+            if contents_sha256(trials) == entry.result.trials_sha256:
+                drawn[str(entry.path)] = [row[0] for row in protocol.task.replicates(protocol.metrics[:1], trials)]
+    return drawn
+
+
+def _p_value(drawn: Mapping[str, Any], one: Entry, other: Entry) -> float | None:
+    a, b = drawn.get(str(one.path)), drawn.get(str(other.path))
+    if a is None or b is None:
+        return None
+    return resampling.paired_p_value([x - y for x, y in zip(a, b, strict=True)])
+
+
+def pages(folder: Path) -> dict[Path, str]:
+    """Every README that belongs into a folder of boards, as it should read."""
+    boards = rank(read_results([folder]))
+    texts = {folder / "README.md": leaderboard.index(boards)}
+    for name, board in boards.items():
+        place = folder.joinpath(*name.split("/"))
+        texts[place / "README.md"] = leaderboard.markdown(
+            board, discover().protocols.get(name), leaderboard.read_reported(place)
+        )
+    return texts
+
+
+def write_boards(folder: Path) -> list[Path]:
+    """Write the pages of a folder of boards and return those that changed."""
+    changed = [path for path, text in pages(folder).items() if not path.exists() or path.read_text("utf-8") != text]
+    texts = pages(folder) if changed else {}
+    for path in changed:
+        write(path, texts[path])
+    return changed
+
+
+def check_boards(folder: Path) -> list[str]:
+    """What on the boards is not what its files say: pages, scores, trials, places. Empty when all is true."""
+    faults = [
+        f"{path} is not what 'facebench rank {folder}' writes"
+        for path, text in pages(folder).items()
+        if not path.exists() or path.read_text("utf-8") != text
+    ]
+    for entry in read_results([folder]):
+        expected = folder.joinpath(*entry.result.protocol.split("/"))
+        if entry.path.parent != expected:
+            faults.append(f"{entry.path} belongs into {expected}")
+        faults += [f"{entry.path}: {what}" for what, fault in audit(entry.path) if fault]
+    return faults
+
+
+def into_boards(entries: Iterable[Entry], folder: Path) -> list[Path]:
+    """Copy official results and their trials into a folder of boards; return the files written."""
+    written = []
+    for entry in entries:
+        result = entry.result
+        if not result.official or result.provenance.external:
+            continue
+        place = folder.joinpath(*result.protocol.split("/")) / f"{file_name(result)}.json"
+        write(place, entry.path.read_bytes())
+        protocol = discover().protocols.get(result.protocol)
+        if protocol is not None and protocol.data.trials_publishable and entry.trials.exists():
+            shutil.copyfile(entry.trials, Entry(result, place).trials)
+        written.append(place)
+    return written
+
+
+def file_name(result: Result) -> str:
+    """A result's file name on a board: its methods, with eight digits where the slug alone is not the name."""
+    told = f"{result.name} seed={result.provenance.seed}"
+    plain = slug(result.name) == result.name and result.provenance.seed == 0
+    return slug(result.name, "" if plain else hashlib.sha256(told.encode()).hexdigest())
+
+
+def entry(path: str | Path) -> Entry:
+    """The result in a file, or in the folder of a run."""
+    file = Path(path) / "result.json" if Path(path).is_dir() else Path(path)
+    return Entry(results.read(file), file)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One metric of two results on the same trials: ``difference`` is first minus second, with its 95 % interval."""
+
+    metric: str
+    first: float
+    second: float
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    unit: str
+    better: str
+
+
+def compare(first: str | Path, second: str | Path) -> tuple[Difference, ...]:
+    """Paired differences of two results, each draw of clusters taken for both.
+
+    Raises Mismatch where they answer different questions or other trials, NotAResult where trials are absent.
+    """
+    one, other = entry(first), entry(second)
+    asked = f"{one.path} and {other.path} were to be compared."
+    if one.result.digest != other.result.digest or one.result.provenance.limit != other.result.provenance.limit:
+        found = f"One answers {one.result.protocol}, the other {other.result.protocol}"
+        raise Mismatch(asked, f"{found}; digest, limit or both differ.", "Compare results of one question.")
+    protocol = discover().protocol(one.result.protocol)
+    pairs = [_own_trials(one), _own_trials(other)]
+    if contents_sha256(_identities(pairs[0])) != contents_sha256(_identities(pairs[1])):
+        raise Mismatch(asked, "Their trials are not the same ones.", "Run both on the same data.")
+    drawn = zip(*(protocol.task.replicates(protocol.metrics, trials) for trials in pairs), strict=True)
+    differences = [[a - b for a, b in zip(x, y, strict=True)] for x, y in drawn]
+    rows = []
+    for column, metric in enumerate(protocol.metrics):
+        a, b = (e.result.score(metric.name) for e in (one, other))
+        if a is not None and b is not None:
+            values = [row[column] for row in differences]
+            low, high = resampling.interval(values)
+            p = resampling.paired_p_value(values)
+            difference = a.value - b.value
+            rows.append(Difference(metric.name, a.value, b.value, difference, low, high, p, metric.unit, metric.better))
+    return tuple(rows)
+
+
+def _own_trials(found: Entry) -> Table:
+    """A result's trials; raises NotAResult where they are absent or not the ones it was scored from."""
+    asked = f"The trials of {found.path} were read."
+    if not found.trials.exists():
+        raise NotAResult(asked, f"{found.trials} does not exist.", "A comparison needs the trials beside the result.")
+    trials = read_table(found.trials)
+    if contents_sha256(trials) != found.result.trials_sha256:
+        raise NotAResult(asked, f"{found.trials} is not what it was scored from.", "Score or run the cell again.")
+    return trials
+
+
+def _identities(trials: Table) -> Table:
+    """The columns that say which trials these are, without what the method answered."""
+    return {n: c for n, c in trials.items() if n not in {"score", "cosine"} and not n.endswith("failure")}
+
+
+def audit(path: str | Path) -> list[tuple[str, str]]:
+    """Check a result against its protocol and recompute its scores from its trials.
+
+    Returns (what was checked, fault), the fault being "" where it holds.
+    """
+    found = entry(path)
+    result, protocol = found.result, discover().protocols.get(found.result.protocol)
+    checks = [("the protocol is known here", "" if protocol else f"no protocol {result.protocol!r}")]
+    if protocol is None:
+        return checks
+    same = result.digest == protocol.digest
+    checks.append(
+        ("it answers the official question", "" if same else f"digest {result.digest[:12]}, not {protocol.digest[:12]}")
+    )
+    checks.append(
+        ("it says so", "" if same == result.official or result.provenance.limit else "its mark 'official' is wrong")
+    )
+    try:
+        trials = _own_trials(found)
+    except NotAResult as error:
+        return [*checks, ("its trials are at hand and its own", error.found)]
+    checks.append(("its trials are at hand and its own", ""))
+    scores, _ = protocol.task.score(protocol, trials)
+    again = {score.metric: score for score in scores}
+    for score in result.scores:
+        other = again.pop(score.metric, None)
+        near = other is not None and all(
+            _near(getattr(score, n), getattr(other, n)) for n in ("value", "low", "high", "standard_error")
+        )
+        checks.append(
+            (
+                f"{score.metric} is what the trials give",
+                "" if near else f"{score.value} against {other and other.value}",
+            )
+        )
+    checks.append(("no metric is left out", f"{', '.join(again)} absent" if again else ""))
+    return checks
+
+
+def _near(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=0, abs_tol=SAME)

@@ -1,0 +1,391 @@
+"""The command line: words to calls, no logic."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as Grid
+
+from bench import boards, leaderboard, results, suite
+from bench.display import Progress
+from bench.errors import FacebenchError, UnknownName, WrongUse
+from bench.metrics import METRICS
+from bench.plugins import Plugin, Registry, discover
+from bench.tasks import TASKS
+
+app = typer.Typer(
+    help="Ask published face-analysis methods the same frozen questions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+KINDS = ("tasks", "protocols", "methods", "plugins", "metrics", "suites")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else there.")]
+Data = Annotated[Path | None, typer.Option(help="Folder that holds one folder a data set [env FACEBENCH_DATA].")]
+Models = Annotated[
+    Path | None, typer.Option(help="Folder that holds one folder of weights a method [env FACEBENCH_MODELS].")
+]
+Out = Annotated[Path, typer.Option(help="Where runs are kept, and gone on with.")]
+
+
+def main() -> None:
+    """Run the command line; errors of ours are shown as their lines, with exit status 2 for wrong use, else 1."""
+    try:
+        app(standalone_mode=True)
+    except FacebenchError as error:
+        _stderr().print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(2 if isinstance(error, WrongUse) else 1)
+    except KeyboardInterrupt:
+        _stderr().print("\nStopped. The same command goes on from what is on disk.")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+def _stderr() -> Console:
+    return Console(stderr=True)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in fields(value)}
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    return getattr(value, "__name__", None) or str(value)
+
+
+def _grid(*head: str) -> Grid:
+    grid = Grid(box=None, pad_edge=False, header_style="bold")
+    for name in head:
+        grid.add_column(name, overflow="fold")
+    return grid
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[str | None, typer.Argument(help="tasks, protocols, methods, plugins, metrics or suites")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what there is: tasks, protocols, methods, plugins, metrics, suites."""
+    if kind is not None and kind not in KINDS:
+        raise UnknownName.of("listing", kind, KINDS, "facebench list")
+    found = {name: _listed(name, discover()) for name in (KINDS[:4] if kind is None else (kind,))}
+    if as_json:
+        _print_json(found if kind is None else found[kind])
+        return
+    console = Console()
+    for name, rows in found.items():
+        console.print(f"[bold]{name}[/] ({len(rows)})" if kind is None else "", end="\n" if kind is None else "")
+        grid = Grid(box=None, pad_edge=False, show_header=False)
+        for row in rows:
+            grid.add_row(*(escape(str(cell)) for cell in row.values()))
+        console.print(grid if rows else "  none yet")
+
+
+def _listed(kind: str, registry: Registry) -> list[dict[str, str]]:
+    if kind == "tasks":
+        return [{"name": t.name, "about": t.about} for t in TASKS.values()]
+    if kind == "protocols":
+        return [{"name": p.name, "inputs": p.inputs, "about": p.about} for _, p in sorted(registry.protocols.items())]
+    if kind == "methods":
+        rows = [(name, method) for name, (method, _) in sorted(registry.methods.items())]
+        return [
+            {"name": n, "inputs": "/".join(sorted(m.inputs)), "licence": m.licence, "about": m.about} for n, m in rows
+        ]
+    if kind == "plugins":
+        return [{"name": f"{p.distribution} {p.version}", "kind": p.kind, "state": _state(p)} for p in registry.plugins]
+    if kind == "metrics":
+        return [{"name": m.name, "better": m.better, "about": m.about or m.cite} for m in METRICS.values()]
+    return []
+
+
+def _state(plugin: Plugin) -> str:
+    if plugin.cause:
+        return f"in quarantine: {plugin.cause}"
+    return ", ".join([m.name for m in plugin.methods] + [p.name for p in plugin.protocols]) or "brings nothing"
+
+
+@app.command()
+def show(name: str, as_json: Json = False) -> None:
+    """Show all that is known of a protocol, method, task, metric or plugin."""
+    registry = discover()
+    things: dict[str, Any] = {**METRICS, **TASKS, **registry.protocols}
+    things |= {plugin.distribution: plugin for plugin in registry.plugins}
+    things |= {n: method for n, (method, _) in registry.methods.items()}
+    if name not in things:
+        raise UnknownName.of("name", name, things, "facebench list")
+    thing = things[name]
+    card = {f.name: getattr(thing, f.name) for f in fields(thing)}
+    if name in registry.protocols:
+        card |= {"digest": thing.digest, "task": thing.task.name, "metrics": [m.name for m in thing.metrics]}
+        card |= {"limits": thing.task.limits, "official trials": card.pop("trials_sha256")}
+    if as_json:
+        _print_json(card)
+        return
+    grid = Grid(box=None, pad_edge=False, show_header=False)
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for key, value in card.items():
+        grid.add_row(key, escape(_words(value)))
+    Console().print(grid)
+
+
+def _words(value: Any) -> str:
+    if is_dataclass(value) and not isinstance(value, type):
+        return "; ".join(
+            f"{f.name}: {_words(getattr(value, f.name))}"
+            for f in fields(value)
+            if getattr(value, f.name) not in ("", ())
+        )
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return (
+            "\n".join(map(_words, sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)) or "none"
+        )
+    if isinstance(value, dict):
+        return ", ".join(f"{k}={v}" for k, v in value.items()) or "none"
+    return "none" if value is None or value == "" else str(getattr(value, "__name__", value))
+
+
+def _batch(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdigit():
+        raise WrongUse(f"--batch-size {text} was asked for.", "It is a number or auto.")
+    return int(text)
+
+
+def _role(text: str) -> tuple[str, list[str]]:
+    role, sign, methods = text.partition("=")
+    if not sign or not role or not methods:
+        raise WrongUse(f"--role {text} was asked for.", "It is ROLE=METHOD or ROLE=METHOD;METHOD (quote the ';').")
+    return role, methods.split(";")
+
+
+def _memory(text: str | None) -> int | None:
+    if text is None:
+        return None
+    units = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+    number = text.lower().removesuffix("b")
+    unit = number.lstrip("0123456789.")
+    try:
+        return int(float(number.removesuffix(unit)) * units[unit])
+    except (ValueError, KeyError):
+        raise WrongUse(f"--memory {text} was asked for.", "It is a size such as 4GB or 500MB.") from None
+
+
+@app.command()
+def run(
+    protocol: Annotated[list[str], typer.Argument(help="What to ask: see 'facebench list protocols'.")],
+    method: Annotated[list[str], typer.Option(help="Whom to ask, one cell each: NAME or NAME:option=value,…")] = [],  # noqa: B006
+    role: Annotated[list[str], typer.Option(help="ROLE=METHOD[;METHOD…], for protocols with several roles.")] = [],  # noqa: B006
+    batch_size: Annotated[
+        str, typer.Option(help="Records a call, or auto: the method's own, less where memory is short.")
+    ] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Threads a worker; by default the cores, shared out.")] = None,
+    data: Data = None,
+    models: Models = None,
+    out: Out = Path("runs"),
+    limit: Annotated[int | None, typer.Option(help="Only so many trials; such a result goes on no board.")] = None,
+    seed: Annotated[int, typer.Option(help="For methods that draw at random.")] = 0,
+    device: Annotated[str, typer.Option(help="Given to the method: cpu, cuda, …")] = "cpu",
+    workers: Annotated[int, typer.Option(help="Processes that share one cell's samples.")] = 1,
+    memory: Annotated[str | None, typer.Option(help="Most memory a worker may hold, such as 4GB.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Fit, ask, judge and score; a stopped run goes on, a finished one is read."""
+    with Progress(quiet=as_json) as progress:
+        outcomes = []
+        for outcome in suite.run_cells(
+            protocol,
+            method,
+            roles=dict(map(_role, role)),
+            batch_size=_batch(batch_size),
+            threads=threads,
+            data=data,
+            models=models,
+            out=out,
+            limit=limit,
+            seed=seed,
+            device=device,
+            workers=workers,
+            memory=_memory(memory),
+            progress=progress,
+        ):
+            outcomes.append(outcome)
+            progress.clear()
+            if outcome.error is not None:
+                label = f"{outcome.protocol} {outcome.methods}"
+                progress.print(f"[bold red]failed:[/] {escape(label)}\n{escape(str(outcome.error))}")
+    done = [o.result for o in outcomes if o.result is not None]
+    if as_json:
+        _print_json([asdict(result) for result in done])
+    else:
+        for result in done:
+            _show_result(result)
+        _where(outcomes, out)
+    if len(done) < len(outcomes):
+        raise typer.Exit(1)
+
+
+def _where(outcomes: list[suite.Outcome], out: Path) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for outcome in outcomes:
+        files = "result.json, trials.parquet, answers, log" if outcome.result else "what was answered so far, log"
+        console.print(f"{escape(str(outcome.folder))}/  [dim]{files}[/]")
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    if failed:
+        console.print(f"[bold red]{failed} of {len(outcomes)} cells failed[/]; the same command goes on with them.")
+    else:
+        console.print(f"[dim]Boards of what was run: facebench rank {escape(str(out))}[/]")
+
+
+def _show_result(result: results.Result) -> None:
+    console = Console()
+    grid = _grid("metric", "value", "95 % interval", "")
+    for score in result.scores:
+        value = leaderboard.number(score) + (" %" if score.unit == "%" else "")
+        interval = leaderboard.number(score, interval=True).partition("[")[2]
+        notes = [score.note] if score.note else []
+        if score.standard_error is not None and score.population_std is not None:
+            notes.append(
+                f"s.e. {score.standard_error * 100:.2f}, population std {score.population_std * 100:.2f} over folds"
+            )
+        grid.add_row(score.metric, value, f"[{interval}".replace("[", "\\[") if interval else "", "; ".join(notes))
+    console.print(f"\n[bold]{escape(result.protocol)}[/]  {escape(result.name)}")
+    if not result.official:
+        console.print("[yellow]Not the official question (other trials, or limited): this goes on no board.[/]")
+    console.print(grid)
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in result.reasons.items())
+    console.print(
+        f"{result.failures:,} of {result.samples:,} samples failed{': ' + escape(reasons) if reasons else ''}"
+    )
+    for name, card in result.cards.items():
+        if card.withdrawn:
+            console.print(
+                f"[yellow]{escape(name)} was trained on data since withdrawn: {escape(', '.join(card.withdrawn))}[/]"
+            )
+
+
+@app.command()
+def score(
+    what: Annotated[str, typer.Argument(metavar="RUN|PROTOCOL", help="A run's folder, or a protocol with --answers.")],
+    answers: Annotated[Path | None, typer.Option(help="CSV or parquet of answers made elsewhere.")] = None,
+    name: Annotated[str, typer.Option(help="What to call them.")] = "external",
+    data: Data = None,
+    out: Out = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Score a finished run again, or answers made elsewhere."""
+    if answers is None:
+        result, folder = suite.score_run(what), Path(what)
+    else:
+        result, folder = suite.score_answers(what, answers, name=name, data=data, out=out)
+    if as_json:
+        _print_json(asdict(result))
+    else:
+        _show_result(result)
+        Console(soft_wrap=True).print(f"{escape(str(folder))}/")
+
+
+@app.command()
+def rank(
+    folder: Annotated[
+        list[Path] | None, typer.Argument(metavar="[DIR…]", help="Runs or boards; by default leaderboards.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; fail where a board is not what its files give.")
+    ] = False,
+    into: Annotated[Path | None, typer.Option(help="Copy official results into this folder of boards.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Rank results; write the pages of boards, or check them."""
+    folders = folder or [Path("leaderboards")]
+    if check:
+        faults = [fault for one in folders for fault in boards.check_boards(one)]
+        for fault in faults:
+            _stderr().print(escape(fault), soft_wrap=True, highlight=False)
+        if faults:
+            raise typer.Exit(1)
+        _stderr().print("Every board is what its results and trials give.")
+        return
+    if into is not None:
+        written = boards.into_boards(boards.read_results(folders), into)
+        folders = [into]
+        _stderr().print(f"{len(written)} results are in {escape(str(into))}.")
+    entries = boards.read_results(folders)
+    ranked = boards.rank(entries)
+    if as_json:
+        _print_json({name: _board_json(board) for name, board in ranked.items()})
+    else:
+        for board in ranked.values():
+            _show_board(board)
+    for one in folders:
+        if one == into or one.name == "leaderboards":
+            for path in boards.write_boards(one):
+                _stderr().print(f"wrote {escape(str(path))}", soft_wrap=True)
+
+
+def _board_json(board: leaderboard.Board) -> dict[str, Any]:
+    rows = [
+        {"first": r.first, "last": r.last, "path": str(r.entry.path), "result": asdict(r.entry.result)}
+        for r in board.rows
+    ]
+    return {"rows": rows, "apart": [{"path": str(e.path), "why": why} for e, why in board.apart]}
+
+
+def _show_board(board: leaderboard.Board) -> None:
+    console = Console()
+    console.print(f"\n[bold]{escape(board.protocol)}[/]")
+    metrics = leaderboard.columns(board)
+    if metrics:
+        grid = _grid("rank", "method", f"{metrics[0]} \\[95 %]", *metrics[1:5], "fte")
+        for row in board.rows:
+            result = row.entry.result
+            headline = escape(leaderboard.number(result.scores[0], interval=True))
+            rest = [leaderboard.number(result.score(m)) for m in [*metrics[1:5], "fte"]]
+            floor = " [dim](floor)[/]" if any(card.floor for card in result.cards.values()) else ""
+            grid.add_row(row.rank, escape(result.name) + floor, headline, *rest)
+        console.print(grid)
+    for entry, why in board.apart:
+        console.print(f"[dim]not ranked: {escape(entry.result.name)} ({escape(why)})[/]")
+
+
+@app.command()
+def compare(first: Path, second: Path, as_json: Json = False) -> None:
+    """Paired differences of two results on the same trials, clustered by identity."""
+    rows = boards.compare(first, second)
+    if as_json:
+        _print_json([asdict(row) for row in rows])
+        return
+    grid = _grid("metric", "first", "second", "difference [95 %]".replace("[", "\\["), "p")
+    for row in rows:
+        f = 100 if row.unit == "%" else 1
+        interval = f"{row.difference * f:+.2f} \\[{row.low * f:+.2f}, {row.high * f:+.2f}]"
+        grid.add_row(row.metric, f"{row.first * f:.2f}", f"{row.second * f:.2f}", interval, f"{row.p_value:.3f}")
+    Console().print(grid)
+
+
+@app.command()
+def audit(result: Path, as_json: Json = False) -> None:
+    """Recompute a result's scores from its trials and check it against its protocol."""
+    checks = boards.audit(result)
+    if as_json:
+        _print_json([{"check": what, "fault": fault} for what, fault in checks])
+    else:
+        for what, fault in checks:
+            mark = f"[red]fault[/]  {what}: {escape(fault)}" if fault else f"[green]holds[/]  {what}"
+            Console(soft_wrap=True, highlight=False).print(mark)
+    if any(fault for _, fault in checks):
+        raise typer.Exit(1)

@@ -1,0 +1,246 @@
+"""Boards: results of one protocol, ranked, with ties, floors and what papers report, as Markdown."""
+
+from __future__ import annotations
+
+import html
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import DataDamaged, MixedProtocols
+from bench.protocol import Protocol
+from bench.results import Result, Score
+
+TIED = 0.05  # two methods whose paired difference has a larger p-value share their ranks
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A result and the file it was read from."""
+
+    result: Result
+    path: Path
+
+    @property
+    def trials(self) -> Path:
+        """Where its trials lie: beside it."""
+        name = "trials.parquet" if self.path.name == "result.json" else f"{self.path.stem}.trials.parquet"
+        return self.path.with_name(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One method on a board; it could stand anywhere from rank ``first`` to ``last``."""
+
+    entry: Entry
+    first: int
+    last: int
+
+    @property
+    def rank(self) -> str:
+        """The rank, or the range of ranks that the paired tests leave open."""
+        return str(self.first) if self.first == self.last else f"{self.first}–{self.last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The ranked results of one question; ``apart`` are results of it that are not ranked, with why."""
+
+    protocol: str
+    rows: tuple[Row, ...]
+    apart: tuple[tuple[Entry, str], ...]
+
+
+def rank(entries: Iterable[Entry], p_value: Callable[[Entry, Entry], float | None]) -> Board:
+    """Rank the results of one protocol by its headline.
+
+    ``p_value(a, b)`` is that of the paired difference, None where it cannot be had (then their intervals
+    decide). Raises MixedProtocols where two results answer different questions.
+    """
+    entries = list(entries)
+    ranked = [e for e in entries if e.result.official and not e.result.provenance.external]
+    for entry in ranked[1:]:
+        if entry.result.digest != ranked[0].result.digest:
+            raise MixedProtocols(
+                f"{ranked[0].result.protocol} was to be ranked.",
+                f"{entry.path} has digest {entry.result.digest[:12]}, {ranked[0].path} {ranked[0].result.digest[:12]}.",
+                "They answer different versions of the question: run the older one again.",
+            )
+    ranked.sort(key=lambda e: (_order(e.result.scores[0]), e.result.name, str(e.path)))
+    rows = []
+    for place, entry in enumerate(ranked):
+        tied = [_tied(entry, other, p_value) for other in ranked]
+        better = sum(1 for i in range(place) if not tied[i])
+        worse = sum(1 for i in range(place + 1, len(ranked)) if not tied[i])
+        rows.append(Row(entry, 1 + better, len(ranked) - worse))
+    apart = tuple((e, _why_apart(e.result)) for e in entries if e not in ranked)
+    return Board(entries[0].result.protocol, tuple(rows), apart)
+
+
+def _order(score: Score) -> float:
+    return -score.value if score.better == "higher" else score.value
+
+
+def _why_apart(result: Result) -> str:
+    if result.provenance.external:
+        return "answers made elsewhere"
+    if result.provenance.limit is not None:
+        return f"limited to {result.provenance.limit:,} trials"
+    return "other trials than the official ones"
+
+
+def _tied(one: Entry, other: Entry, p_value: Callable[[Entry, Entry], float | None]) -> bool:
+    if one is other:
+        return True
+    p = p_value(one, other)
+    if p is not None:
+        return p > TIED
+    a, b = one.result.scores[0], other.result.scores[0]
+    if None in (a.low, a.high, b.low, b.high):
+        return a.value == b.value
+    return not (a.high < b.low or b.high < a.low)  # type: ignore[operator]
+
+
+def number(score: Score | None, interval: bool = False) -> str:
+    """A score as a person reads it: in its unit, a bound marked as such, the interval where asked."""
+    if score is None:
+        return "–"
+    factor = 100 if score.unit == "%" else 1
+    sign = {"at most": "≤ ", "at least": "≥ "}.get(score.bound or "", "")
+    text = f"{sign}{score.value * factor:.2f}"
+    if interval and score.low is not None and score.high is not None:
+        text += f" [{score.low * factor:.2f}, {score.high * factor:.2f}]"
+    return text
+
+
+def spread(score: Score) -> str:
+    """The standard error of a mean over folds, in the score's unit."""
+    factor = 100 if score.unit == "%" else 1
+    return "–" if score.standard_error is None else f"{score.standard_error * factor:.2f}"
+
+
+def columns(board: Board) -> list[str]:
+    """The metrics on a board, the headline first."""
+    return [score.metric for score in board.rows[0].entry.result.scores] if board.rows else []
+
+
+def markdown(board: Board, protocol: Protocol | None, reported: list[dict[str, Any]]) -> str:
+    """The board as a page, the same text for the same results."""
+    lines = [f"# {_plain(board.protocol)}", "", "Generated by `facebench rank`; do not edit.", ""]
+    if protocol is not None:
+        lines += [f"{_plain(protocol.about)}. {_plain(protocol.cite)}.", ""]
+        lines += [f"Data: {_plain(protocol.data.name)}; licence: {_plain(protocol.data.licence)}.", ""]
+    if board.rows:
+        lines += [_results_table(board), "", _legend(board), "", "## Methods", "", _methods_table(board), ""]
+    if board.apart:
+        lines += ["## Not ranked", ""]
+        lines += [f"- {_plain(e.result.name)}: {_plain(why)}" for e, why in board.apart] + [""]
+    if reported:
+        lines += ["## Reported elsewhere, not measured here", "", _REPORTED, "", _reported_table(reported), ""]
+    if protocol is not None:
+        lines += ["## Limits", "", protocol.task.limits, ""]
+    if board.rows:
+        first = board.rows[0].entry.result
+        lines += [
+            "## Recompute",
+            "",
+            f"Protocol digest `{first.digest}`, data fingerprint `{first.provenance.data}`.",
+            "",
+        ]
+        lines += [f"    facebench run {board.protocol} --method METHOD --data DIR --models DIR", ""]
+    return "\n".join(lines)
+
+
+_REPORTED = (
+    "Figures as their sources state them, on images aligned and compared in their own way, so they are no rows of the "
+    "table above."
+)
+
+
+def _results_table(board: Board) -> str:
+    headline, *others = columns(board)
+    head = ["rank", "method", f"{headline} [95 %]", "s.e.", *others]
+    body = []
+    for row in board.rows:
+        result = row.entry.result
+        name = _plain(result.name) + (" (floor)" if any(c.floor for c in result.cards.values()) else "")
+        scores = [number(result.score(metric)) for metric in others]
+        body.append([row.rank, name, number(result.scores[0], interval=True), spread(result.scores[0]), *scores])
+    return _table(head, body)
+
+
+def _legend(board: Board) -> str:
+    notes = {s.note for row in board.rows for s in row.entry.result.scores if s.note}
+    text = (
+        "Rates in percent. Intervals: 95 %, by bootstrap over identities. s.e.: standard error of the mean over folds. "
+        f"A range of ranks: methods whose paired difference has p > {TIED} are not told apart."
+    )
+    return text + "".join(f" {_plain(note)}." for note in sorted(notes))
+
+
+def _methods_table(board: Board) -> str:
+    body = []
+    for row in board.rows:
+        result = row.entry.result
+        for name, card in result.cards.items():
+            trained = ", ".join(card.trained_on) or "nothing"
+            if card.withdrawn:
+                trained += f" (withdrawn by its publisher: {', '.join(card.withdrawn)})"
+            failed = f"{result.failures:,} of {result.samples:,}"
+            made = f"{card.distribution} {card.version}"
+            body.append([_plain(cell) for cell in (name, card.licence, trained, made, failed)])
+    return _table(["method", "licence", "trained on", "plugin", "failures"], body)
+
+
+def _reported_table(reported: list[dict[str, Any]]) -> str:
+    keys = ["method", "trained_on", "value", "source"]
+    return _table(["method", "trained on", "accuracy", "source"], [[_plain(str(r[k])) for k in keys] for r in reported])
+
+
+def read_reported(folder: Path) -> list[dict[str, Any]]:
+    """Rows of ``reported.toml`` in a board's folder; raises DataDamaged where one lacks its source."""
+    path = folder / "reported.toml"
+    if not path.exists():
+        return []
+    try:
+        rows: list[dict[str, Any]] = tomllib.loads(path.read_text("utf-8"))["row"]
+        for row in rows:
+            if set(row) != {"method", "trained_on", "value", "source"}:
+                raise ValueError(f"a row has the keys {sorted(row)}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        do = "Each [[row]] has method, trained_on, value and source."
+        raise DataDamaged(f"{path} was read.", f"It does not fit: {error}.", do) from None
+    return rows
+
+
+def _table(head: list[str], body: list[list[str]]) -> str:
+    from tabulate import tabulate
+
+    return str(tabulate(body, head, tablefmt="github", disable_numparse=True))
+
+
+def _plain(text: str) -> str:
+    """Text of a result file, fit for Markdown: names come from strangers."""
+    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|").replace("`", "'").replace("[", "\\[")
+
+
+def index(boards: Mapping[str, Board]) -> str:
+    """The page over all boards: each with its leader."""
+    body = []
+    for name, board in sorted(boards.items()):
+        leaders = [row.entry.result for row in board.rows if row.first == 1]
+        headline = columns(board)[0] if board.rows else "–"
+        best = number(leaders[0].scores[0], interval=True) if leaders else "–"
+        body.append(
+            [
+                f"\\[{name}]({name}/README.md)"[1:],
+                str(len(board.rows)),
+                headline,
+                best,
+                ", ".join(_plain(r.name) for r in leaders),
+            ]
+        )
+    table = _table(["board", "methods", "headline", "best [95 %]", "first"], body)
+    return f"# Boards\n\nGenerated by `facebench rank`; do not edit.\n\n{table}\n"

@@ -1,0 +1,196 @@
+"""A method: a card that says what it is, and a lazy ``load`` that makes it able to answer."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.errors import DataDamaged, NeedsInstall, UnknownName, WrongUse
+
+TRUE, FALSE = {"on", "true", "yes", "1"}, {"off", "false", "no", "0"}
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A named choice that changes answers, so it is part of the method's identity.
+
+    ``values`` lists what may be chosen; empty means any value of the default's type.
+    """
+
+    name: str
+    default: bool | int | float | str
+    about: str
+    values: tuple[bool | int | float | str, ...] = ()
+
+    def parse(self, text: str) -> bool | int | float | str:
+        """Read a value as it is typed on the command line.
+
+        Raises WrongUse for a value that is not of the default's type or not among ``values``.
+        """
+        kind = type(self.default)
+        value: bool | int | float | str = text
+        try:
+            if kind is bool:
+                if text.lower() not in TRUE | FALSE:
+                    raise ValueError(text)
+                value = text.lower() in TRUE
+            elif kind is not str:
+                value = kind(text)
+        except ValueError:
+            raise self._refusal(text) from None
+        if self.values and value not in self.values:
+            raise self._refusal(text)
+        return value
+
+    def _refusal(self, text: str) -> WrongUse:
+        choices = self.values or ((True, False) if isinstance(self.default, bool) else ())
+        allowed = ", ".join(written(choice) for choice in choices) or f"a {type(self.default).__name__}"
+        return WrongUse(f"Option {self.name}={text} was asked for.", f"{self.name} takes {allowed}.", self.about)
+
+
+def written(value: bool | int | float | str) -> str:
+    """An option's value as it is typed on the command line."""
+    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Weights under the models root: ``<models>/<name>/<file>``, known by content.
+
+    ``files`` maps a file name to its SHA-256; ``source`` says where the folder is handed out.
+    """
+
+    name: str
+    files: Mapping[str, str]
+    source: str = ""
+
+    def find(self, models: Path | None, asked_by: str) -> Path:
+        """The folder on disk, its files' hashes checked.
+
+        Raises NeedsInstall where it is absent and DataDamaged where a file has other bytes.
+        """
+        asked = f"{asked_by} needs the weights {self.name}/{', '.join(self.files)}."
+        do = "Point --models (or FACEBENCH_MODELS) at the folder that holds it."
+        if self.source:
+            do += f" It is handed out at {self.source}."
+        if models is None:
+            raise NeedsInstall(asked, "No models root was given.", do)
+        folder = Path(models).resolve() / self.name
+        for file, expected in self.files.items():
+            try:
+                found = hashlib.sha256((folder / file).read_bytes()).hexdigest()
+            except FileNotFoundError:
+                raise NeedsInstall(asked, f"{folder / file} does not exist.", do) from None
+            except OSError as error:
+                raise DataDamaged(asked, f"{folder / file} cannot be read: {error.strerror}.", do) from None
+            if found != expected:
+                raise DataDamaged(asked, f"{folder / file} has SHA-256 {found}, expected {expected}.", do)
+        return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """All that a method's ``load`` is told; it may grow without breaking plugins.
+
+    ``weights``: the checked folder, or None; ``device``: "cpu", "cuda", …; ``threads``: how many
+    the method may use; ``fold``: which fold's checkpoint, or None; ``options``: every option's value.
+    """
+
+    weights: Path | None = None
+    device: str = "cpu"
+    threads: int = 1
+    seed: int = 0
+    fold: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A published method as a value: its card and how it is loaded.
+
+    ``tasks``: the tasks it answers; ``inputs``: what its images must be ("raw", "arcface-112");
+    ``similarity``: "cosine" or "euclidean"; ``needs``: importable packages ``load`` uses;
+    ``trained_on``: data sets, those in ``withdrawn`` having been taken back by their publisher;
+    ``batch``: how many records a call takes by default.
+    """
+
+    name: str
+    tasks: frozenset[str]
+    load: Callable[[Load], Any]
+    inputs: frozenset[str] = frozenset()
+    weights: Folder | None = None
+    about: str = ""
+    licence: str = ""
+    trained_on: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    cite: str = ""
+    similarity: str = "cosine"
+    options: tuple[Option, ...] = ()
+    needs: tuple[str, ...] = ()
+    batch: int = 32
+    floor: bool = False
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name) or ".." in self.name:
+            raise WrongUse(
+                f"A method is called {self.name!r}.",
+                "A name is lower-case letters, digits, '.', '_' and '-', with at most one '/'.",
+            )
+        if self.similarity not in {"cosine", "euclidean"}:
+            raise WrongUse(f"{self.name} says similarity {self.similarity!r}.", "It is cosine or euclidean.")
+        object.__setattr__(self, "tasks", frozenset(self.tasks))
+        object.__setattr__(self, "inputs", frozenset(self.inputs))
+
+    def absent_packages(self) -> list[str]:
+        """Packages of ``needs`` that cannot be imported here."""
+        return [name for name in self.needs if importlib.util.find_spec(name) is None]
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A method with its options set; ``str`` of it parses back: ``mobilefacenet:flip=off``."""
+
+    method: Method
+    options: Mapping[str, bool | int | float | str]
+    origin: Origin
+
+    def __str__(self) -> str:
+        defaults = {option.name: option.default for option in self.method.options}
+        changed = {k: v for k, v in self.options.items() if defaults[k] != v}
+        chosen = ",".join(f"{k}={written(v)}" for k, v in sorted(changed.items()))
+        return f"{self.method.name}:{chosen}" if chosen else self.method.name
+
+    @classmethod
+    def parse(cls, method: Method, chosen: str, origin: Origin) -> Configured:
+        """Set ``method``'s options from ``a=1,b=off``; raises UnknownName and WrongUse."""
+        options = {option.name: option for option in method.options}
+        values = {option.name: option.default for option in method.options}
+        for item in filter(None, chosen.split(",")):
+            name, sign, text = item.partition("=")
+            if name not in options:
+                raise UnknownName.of(f"option of {method.name}", name, options, f"facebench show {method.name}")
+            if not sign:
+                raise WrongUse(f"Option {item!r} of {method.name} has no value.", f"Write {name}=VALUE.")
+            values[name] = options[name].parse(text)
+        return cls(method, values, origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a method's code comes from, so that a worker can load it and a result can name it.
+
+    ``kind``: "installed", "folder" or "script"; ``code``: SHA-256 over the code files.
+    """
+
+    kind: str
+    distribution: str
+    version: str
+    module: str
+    path: str
+    code: str

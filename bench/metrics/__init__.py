@@ -1,0 +1,30 @@
+"""Metrics as values: a name that parses back, a direction, a unit, a pure function and its source.
+
+``METRICS`` is the one table of names; a protocol holds the metrics it reports, the first its headline.
+"""
+
+from __future__ import annotations
+
+from bench.errors import UnknownName
+from bench.metrics import biometric
+from bench.metrics.metric import Metric
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        biometric.ACCURACY,
+        biometric.ACCURACY_INSIGHTFACE,
+        *(biometric.tar_at_far(rate) for rate in ("1e-1", "1e-2", "1e-3", "1e-4", "1e-5", "1e-6")),
+        *(biometric.fnmr_at_fmr(rate) for rate in ("1e-1", "1e-2", "1e-3", "1e-4", "1e-5", "1e-6")),
+        biometric.EER,
+        biometric.FTE,
+    )
+}
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name; raises UnknownName with the nearest ones."""
+    try:
+        return METRICS[name]
+    except KeyError:
+        raise UnknownName.of("metric", name, METRICS, "facebench list metrics") from None

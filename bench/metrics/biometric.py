@@ -1,0 +1,329 @@
+"""Verification metrics over comparison scores: accuracy over folds, TAR, FNMR, EER, DET.
+
+A comparison is accepted if its score lies above the threshold. A failed comparison (no vector) scores -inf: it is a
+non-match, so an error where mated and never a false match, and it stays in every denominator.
+FMR, FNMR and failure to extract as in ISO/IEC 19795-1.
+"""
+
+from __future__ import annotations
+
+import bisect
+from fractions import Fraction
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import WrongUse
+from bench.metrics.metric import Estimate, Metric
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import ArrayLike, NDArray
+
+    Weights = NDArray[float64] | None
+
+RULE_OF_THREE = 3  # with no event in n trials, 3/n is the 95 % bound: fewer than three expected resolve nothing
+
+EQUAL = 1e-6  # comparisons: weights that are no whole numbers do not add up to the last bit
+
+
+class Comparisons:
+    """Scored comparisons, sorted once so that each metric is cheap under many weightings.
+
+    ``score``: float64 [n], higher is more alike, NaN or -inf failed; ``mated``: bool [n]; ``fold``: int [n] or None;
+    ``cosine``: float64 [n], that of the vectors where ``score`` is another similarity.
+    Raises WrongUse for unequal lengths, +inf, or where one of the two kinds is absent.
+    """
+
+    def __init__(
+        self, score: ArrayLike, mated: ArrayLike, fold: ArrayLike | None = None, cosine: ArrayLike | None = None
+    ) -> None:
+        import numpy as np
+
+        self.score = _scores(score)
+        self.mated = np.asarray(mated, dtype=bool)
+        self.cosine = self.score if cosine is None else _scores(cosine)
+        folds = None if fold is None else np.unique(np.asarray(fold), return_inverse=True)[1]
+        lengths = {len(a) for a in (self.score, self.mated, self.cosine, folds) if a is not None}
+        if len(lengths) != 1 or self.mated.all() or not self.mated.any():
+            found = f"Lengths {sorted(lengths)}, {int(self.mated.sum())} mated of {len(self.mated)}."
+            raise WrongUse("Comparisons were given.", found, "Give equally long arrays with both kinds in them.")
+        self.fold = folds
+
+    @cached_property
+    def sides(self) -> tuple[_Side, _Side]:
+        """The mated and the non-mated comparisons, each sorted by score."""
+        return _Side(self.score, self.mated), _Side(self.score, ~self.mated)
+
+    @cached_property
+    def ranks(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Distinct finite scores in order, and each comparison's place among them (-1 where it failed)."""
+        import numpy as np
+
+        finite = np.isfinite(self.score)
+        values, inverse = np.unique(self.score[finite], return_inverse=True)
+        place = np.full(len(self.score), -1)
+        place[finite] = inverse
+        return values, place
+
+    @cached_property
+    def bins(self) -> NDArray[Any]:
+        """Each comparison's first threshold of the insightface rule that accepts it; 400 where none does."""
+        import numpy as np
+
+        squared = np.where(np.isfinite(self.cosine), np.maximum(2 - 2 * self.cosine, 0), np.inf)
+        return np.searchsorted(insightface_thresholds(), squared, side="right")
+
+    def folds(self) -> tuple[NDArray[Any], int]:
+        """Each comparison's fold from 0, and how many folds there are; raises WrongUse where fewer than two."""
+        if self.fold is None or (count := int(self.fold.max()) + 1) < 2:
+            raise WrongUse("An accuracy over folds was asked for.", "The comparisons have fewer than two folds.")
+        return self.fold, count
+
+
+def _scores(given: ArrayLike) -> NDArray[Any]:
+    import numpy as np
+
+    score = np.asarray(given, dtype=np.float64)
+    nan = np.isnan(score)
+    if nan.any():
+        score = np.where(nan, -np.inf, score)
+    if np.isposinf(score.max(initial=-np.inf)):
+        raise WrongUse("Comparison scores were given.", "One is +inf.", "A failed comparison is NaN or -inf.")
+    return score
+
+
+class _Side:
+    """The scores of one kind in ascending order, and the weight up to each."""
+
+    def __init__(self, score: NDArray[Any], chosen: NDArray[Any]) -> None:
+        self._score, self._chosen = score, chosen
+        self.values = score[chosen]
+        self.values.sort()
+
+    @cached_property
+    def _order(self) -> NDArray[Any]:
+        import numpy as np
+
+        where = np.flatnonzero(self._chosen)
+        return where[np.argsort(self._score[where], kind="stable")]
+
+    def weight(self, weights: Weights) -> _Weight:
+        """The side under a weighting; None counts each comparison once."""
+        return _Weight(self.values, None if weights is None else weights[self._order])
+
+
+class _Weight:
+    """How much of a side lies at or below a score."""
+
+    def __init__(self, values: NDArray[Any], weights: Weights) -> None:
+        import numpy as np
+
+        self.values = values
+        self.cumulated = None if weights is None else np.concatenate([[0.0], np.cumsum(weights)])
+        self.total = float(len(values)) if self.cumulated is None else float(self.cumulated[-1])
+
+    def upto(self, threshold: float) -> float:
+        """The share that is not accepted at a threshold."""
+        place = self.values.searchsorted(threshold, side="right")
+        return float(place if self.cumulated is None else self.cumulated[place]) / self.total
+
+    def threshold(self, rate: Fraction) -> float:
+        """The lowest score above which at most ``rate`` of the side lies."""
+        import numpy as np
+
+        if self.cumulated is None:
+            place = len(self.values) - 1 - int(len(self.values) * rate)
+        else:
+            enough = self.total * (1 - float(rate)) - 1e-9 * self.total
+            place = int(np.searchsorted(self.cumulated[1:], enough, side="left"))
+        return float(self.values[place]) if place >= 0 else -np.inf
+
+
+def insightface_thresholds() -> NDArray[Any]:
+    """The 400 thresholds on squared distance of the insightface rule."""
+    import numpy as np
+
+    return np.arange(0, 4, 0.01)
+
+
+def accuracy(comparisons: Comparisons, weights: Weights = None) -> Estimate:
+    """Mean over folds of the share decided rightly, at the best threshold of the other folds.
+
+    The `exact` rule: a threshold lies in the middle between two neighbouring distinct training scores, or beyond
+    all; where several are equally good it is their median. LFW View 2 (Huang et al. 2007).
+    """
+    import numpy as np
+
+    values, place = comparisons.ranks
+    folds = _Folds(comparisons, place, len(values), weights)
+    gain, present = folds.gain.sum(axis=0), folds.present.sum(axis=0)
+    cuts = []
+    for k in range(folds.count):
+        best = _best_threshold(values, gain - folds.gain[k], present - folds.present[k] > 0)
+        cuts.append(int(np.searchsorted(values, best, side="right")))
+    return folds.mean(cuts)
+
+
+def accuracy_insightface(comparisons: Comparisons, weights: Weights = None) -> Estimate:
+    """Mean over folds of the share decided rightly by InsightFace's rule (deepinsight/insightface, verification.py).
+
+    Squared distance of the normalised vectors, thresholds 0, 0.01, … 3.99, the same where it is below; of equally
+    good training thresholds the first; folds as the list gives them.
+    """
+    import numpy as np
+
+    thresholds = len(insightface_thresholds())
+    # Bins ascend with distance, so rejecting "below a cut" reads the other way round.
+    folds = _Folds(comparisons, thresholds - comparisons.bins, thresholds + 1, weights)
+    gain = folds.gain.sum(axis=0)
+    cuts = []
+    for k in range(folds.count):
+        training = (gain - folds.gain[k])[thresholds:0:-1]
+        cuts.append(thresholds - int(np.argmax(training >= training.max() - EQUAL)))
+    return folds.mean(cuts)
+
+
+class _Folds:
+    """Per fold, what rejecting every bin below a cut gains over accepting all."""
+
+    def __init__(self, comparisons: Comparisons, bins: NDArray[Any], count: int, weights: Weights) -> None:
+        import numpy as np
+
+        fold, self.count = comparisons.folds()
+        mated, seen = comparisons.mated, bins >= 0
+        weight = np.ones(len(fold))
+        if weights is not None:  # a fold keeps its share of mated comparisons, which the protocol fixes
+            kind = 2 * fold + mated
+            drawn = np.bincount(kind, weights, 2 * self.count)
+            weight = weights * (np.bincount(kind, minlength=2 * self.count) / np.maximum(drawn, 1e-300))[kind]
+        flat, size = (fold * count + bins)[seen], self.count * count
+        signed = np.where(mated, -weight, weight)[seen]
+        self.gain = np.zeros((self.count, count + 1))
+        np.cumsum(np.bincount(flat, signed, size).reshape(self.count, count), axis=1, out=self.gain[:, 1:])
+        self.present = np.bincount(flat, weight[seen], size).reshape(self.count, count)
+        # Accepting all is right for the mated; the failed are rejected whatever the cut.
+        self._base = np.bincount(fold, weight * (mated == seen), self.count)
+        self._total = np.bincount(fold, weight, self.count)
+
+    def mean(self, cuts: list[int]) -> Estimate:
+        """The mean of the folds' shares at their cuts; a fold that a draw left empty is no fold."""
+        import numpy as np
+
+        right = self._base + self.gain[np.arange(self.count), cuts]
+        shares = right[self._total > 0] / self._total[self._total > 0]
+        return Estimate(float(shares.mean()), folds=tuple(shares.tolist()), resolution=int(self._total.sum()))
+
+
+def _best_threshold(values: NDArray[Any], gain: NDArray[Any], present: NDArray[Any]) -> float:
+    """The median of the equally good thresholds between neighbouring training scores."""
+    import numpy as np
+
+    there = np.flatnonzero(present)
+    if not len(there):
+        return 0.0
+    scores = values[there]
+    between = np.concatenate([[scores[0] - 1], (scores[:-1] + scores[1:]) / 2, [scores[-1] + 1]])
+    reached = gain[np.append(there, there[-1] + 1)]
+    return float(np.median(between[reached >= reached.max() - EQUAL]))
+
+
+def _true_accepts(comparisons: Comparisons, weights: Weights, rate: str) -> tuple[float, int, str]:
+    """TAR at a FAR, the number of mated comparisons, and why the rate is not resolved ("" where it is)."""
+    mated, non_mated = comparisons.sides
+    threshold = non_mated.weight(weights).threshold(Fraction(rate))
+    accepted = 1 - mated.weight(weights).upto(threshold)
+    count, needed = len(non_mated.values), int(RULE_OF_THREE / Fraction(rate))
+    short = f"a rate of {rate} needs {needed:,} non-mated comparisons, there are {count:,}" if count < needed else ""
+    return accepted, len(mated.values), short
+
+
+def _tar(comparisons: Comparisons, weights: Weights = None, *, rate: str) -> Estimate:
+    value, count, short = _true_accepts(comparisons, weights, rate)
+    return Estimate(value, bound="at most" if short else None, resolution=count, note=short)
+
+
+def _fnmr(comparisons: Comparisons, weights: Weights = None, *, rate: str) -> Estimate:
+    value, count, short = _true_accepts(comparisons, weights, rate)
+    return Estimate(1 - value, bound="at least" if short else None, resolution=count, note=short)
+
+
+def eer(comparisons: Comparisons, weights: Weights = None) -> Estimate:
+    """The rate at which FMR and FNMR are equal, on the line between the two operating points around it.
+
+    Operating points are those of every distinct score, and accepting all that did not fail. Where failures alone
+    make FNMR the larger everywhere, the mean of the two rates when accepting all.
+    """
+    import numpy as np
+
+    mated, non_mated = (side.weight(weights) for side in comparisons.sides)
+
+    def rates(threshold: float) -> tuple[float, float]:
+        return 1 - non_mated.upto(threshold), mated.upto(threshold)
+
+    def crossed(threshold: float) -> bool:
+        fmr, fnmr = rates(threshold)
+        return fnmr >= fmr
+
+    resolution = min(len(mated.values), len(non_mated.values))
+    if crossed(-np.inf):
+        return Estimate(sum(rates(-np.inf)) / 2, resolution=resolution)
+    after, before = np.inf, -np.inf
+    for side in (mated.values, non_mated.values):
+        place = bisect.bisect_left(side, True, key=crossed)
+        after = min(after, side[place]) if place < len(side) else after
+    for side in (mated.values, non_mated.values):
+        place = int(side.searchsorted(after, side="left")) - 1
+        before = max(before, side[place]) if place >= 0 else before
+    (fmr0, fnmr0), (fmr1, fnmr1) = rates(before), rates(after)
+    along = (fmr0 - fnmr0) / ((fmr0 - fnmr0) + (fnmr1 - fmr1))
+    return Estimate(fmr0 + along * (fmr1 - fmr0), resolution=resolution)
+
+
+def failure_to_extract(failed: int, samples: int) -> Estimate:
+    """The share of samples of which the method made no vector; counts of samples, not of comparisons."""
+    return Estimate(failed / samples, resolution=samples)
+
+
+def det_points(comparisons: Comparisons, most: int = 200) -> tuple[tuple[float, float], ...]:
+    """Operating points (FMR, FNMR) by ascending FMR, at most ``most``, evenly spread over the logarithm of FMR."""
+    import numpy as np
+
+    mated, non_mated = comparisons.sides
+    count = len(non_mated.values)
+    ranks = np.unique(np.geomspace(1, count, most - 2).astype(int))
+    thresholds = np.concatenate([[-np.inf], non_mated.values[count - ranks], mated.values[-1:], non_mated.values[-1:]])
+    if len(mated.values) + count <= most - 1:
+        thresholds = np.concatenate([[-np.inf], mated.values, non_mated.values])
+    wholes = [side.weight(None) for side in (non_mated, mated)]
+    points = {(1 - wholes[0].upto(t), wholes[1].upto(t)) for t in thresholds.tolist()}
+    return tuple(sorted((float(f"{fmr:.6g}"), float(f"{fnmr:.6g}")) for fmr, fnmr in points))
+
+
+ISO = "ISO/IEC 19795-1"
+ACCURACY = Metric(
+    "accuracy", "higher", "%", accuracy, "Huang et al., UMass report 07-49, 2007", "k-fold accuracy, exact thresholds"
+)
+ACCURACY_INSIGHTFACE = Metric(
+    "accuracy_insightface",
+    "higher",
+    "%",
+    accuracy_insightface,
+    "deepinsight/insightface, verification.py",
+    "k-fold accuracy by InsightFace's grid of 400 thresholds",
+)
+EER = Metric("eer", "lower", "%", eer, ISO, "equal error rate")
+FTE = Metric("fte", "lower", "%", failure_to_extract, ISO, "samples of which the method made nothing")
+
+
+def tar_at_far(rate: str) -> Metric:
+    """The share of mated comparisons above the threshold that at most ``rate`` of the non-mated ones pass.
+
+    The threshold is the non-mated score of rank floor(n * rate) + 1, so ties never let more pass. With fewer than
+    three expected false accepts (Hanley and Lippman-Hand 1983) the value is an upper bound.
+    """
+    return Metric(f"tar@far={rate}", "higher", "%", partial(_tar, rate=rate), ISO, f"true accepts at {rate} false ones")
+
+
+def fnmr_at_fmr(rate: str) -> Metric:
+    """One minus the true accept rate at the same threshold; a lower bound where that is an upper one."""
+    return Metric(f"fnmr@fmr={rate}", "lower", "%", partial(_fnmr, rate=rate), ISO, f"false non-matches at FMR {rate}")

@@ -1,0 +1,85 @@
+"""Uncertainty of comparisons that share identities: the vertex bootstrap, intervals and paired p-values.
+
+Pairs of one person depend on each other, so identities are drawn, not pairs: n of n with replacement. A comparison
+within one identity counts as often as that identity was drawn, one between two as the product of their draws
+(Snijders and Borgatti 1999 for networks; for 1:1 matching see Fogliato, Patil and Perona, arXiv 2306.01198).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.metrics.metric import Estimate
+
+if TYPE_CHECKING:
+    from numpy import float64
+    from numpy.typing import ArrayLike, NDArray
+
+LEVEL = 0.05
+
+
+def identity_weights(first: ArrayLike, second: ArrayLike, replicates: int, seed: int) -> Iterator[NDArray[float64]]:
+    """Yield, one draw at a time, how often each comparison counts: float64 [n], whole numbers.
+
+    ``first``, ``second``: int [n], the two identities of each comparison, equal where it is mated. A draw that leaves
+    no mated or no non-mated comparison is drawn again, where there are both.
+    """
+    import numpy as np
+
+    identities, inverse = np.unique(np.concatenate([first, second]), return_inverse=True)
+    a, b = inverse[: len(inverse) // 2], inverse[len(inverse) // 2 :]
+    within = a == b
+    kinds = [kind for kind in (within, ~within) if kind.any()]
+    generator = np.random.default_rng(seed)
+    chance = np.full(len(identities), 1 / len(identities))
+    for _ in range(replicates):
+        while True:
+            drawn = generator.multinomial(len(identities), chance).astype(np.float64)
+            weights = np.where(within, drawn[a], drawn[a] * drawn[b])
+            if all(weights[kind].any() for kind in kinds):
+                break
+        yield weights
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """The 2.5th and 97.5th percentile of a metric's draws."""
+    import numpy as np
+
+    low, high = np.quantile(np.asarray(values), [LEVEL / 2, 1 - LEVEL / 2])
+    return float(low), float(high)
+
+
+def bounded_interval(estimate: Estimate, low: float, high: float) -> tuple[float, float]:
+    """The interval of a rate; where no draw can move it off 0 or 1, the exact binomial limit takes that end.
+
+    With nothing seen in n trials the limit is 1 - 0.05^(1/n), about 3/n.
+    """
+    if estimate.resolution and estimate.value == 0:
+        high = max(high, 1 - LEVEL ** (1 / estimate.resolution))
+    if estimate.resolution and estimate.value == 1:
+        low = min(low, LEVEL ** (1 / estimate.resolution))
+    return low, high
+
+
+def standard_error(folds: Sequence[float]) -> float:
+    """Sample deviation (n - 1) of the folds over the root of their number."""
+    import numpy as np
+
+    return float(np.std(folds, ddof=1) / np.sqrt(len(folds)))
+
+
+def population_std(folds: Sequence[float]) -> float:
+    """Deviation (n) of the folds, as InsightFace prints it."""
+    import numpy as np
+
+    return float(np.std(folds))
+
+
+def paired_p_value(differences: Sequence[float]) -> float:
+    """Two-sided p-value, against no difference, of the draws of a paired difference; 1 where all are 0."""
+    import numpy as np
+
+    values: Any = np.asarray(differences)
+    least = min(int((values <= 0).sum()), int((values >= 0).sum()))
+    return min(1.0, 2 * (1 + least) / (len(values) + 1))

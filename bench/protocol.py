@@ -1,0 +1,146 @@
+"""A protocol: one frozen question, with a digest over all that makes it that question."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.answers import Table
+from bench.errors import DataDamaged
+from bench.metrics.metric import Metric, signature
+from bench.results import Curve, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A place a protocol has for a method. ``contract`` is the class in bench.contracts it must match."""
+
+    name: str
+    contract: type
+    about: str = ""
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """A data set as its owner hands it out: name, folder under the data root, licence, where to get it."""
+
+    name: str
+    folder: str
+    licence: str
+    source: str
+    withdrawn: str = ""
+    trials_publishable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One thing asked about. ``key`` is opaque and all that a method sees beside the record.
+
+    ``name`` is the owner's name for it; ``file`` what the fingerprint covers; ``read(key)`` makes the
+    record, or raises bench.images.Unreadable.
+    """
+
+    key: str
+    name: str
+    file: Path
+    read: Callable[[str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a protocol finds under a data root: the samples in the order they are asked, and the truth.
+
+    ``truth`` is the task's own type and never leaves the harness. ``trials_sha256`` is over the trials.
+    """
+
+    samples: Sequence[Sample]
+    truth: Any
+    trials_sha256: str
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the names and contents of exactly the files that the protocol names."""
+        with ThreadPoolExecutor(4) as pool:
+            hashes = pool.map(_sha256, (sample.file for sample in self.samples))
+            lines = sorted(f"{s.name} {h}\n" for s, h in zip(self.samples, hashes, strict=True))
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataDamaged(f"{path} was read.", f"It cannot be: {error.strerror}.") from None
+
+
+def opaque_order(names: Sequence[str], salt: str) -> list[str]:
+    """The names in an order that says nothing of them: by salted hash, so that no one's images stand together."""
+    return sorted(names, key=lambda name: hashlib.sha256(f"{salt}\0{name}".encode()).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One frozen question.
+
+    ``read(root)`` reads the data set under a data root; ``inputs`` says what its images are ("raw",
+    "arcface-112"); ``trials_sha256`` is that of the official trials; the first metric is the headline.
+    """
+
+    name: str
+    version: int
+    task: Task
+    data: Data
+    inputs: str
+    read: Callable[[Path], Content]
+    metrics: tuple[Metric, ...]
+    trials_sha256: str
+    about: str = ""
+    cite: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the official question."""
+        return self.digest_of(self.trials_sha256)
+
+    def digest_of(self, trials_sha256: str) -> str:
+        """SHA-256 of this question over some trials."""
+        parts = {
+            "name": self.name,
+            "version": self.version,
+            "task": self.task.name,
+            "inputs": self.inputs,
+            "metrics": signature(self.metrics),
+            "roles": [[role.name, role.contract.__name__, role.many] for role in self.task.roles],
+            "settings": dict(self.settings),
+            "trials": trials_sha256,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A kind of question, as functions: how it is asked, judged, scored, resampled and limited.
+
+    ``ask(asking)`` calls methods and keeps their answers (bench.asking.Asking). ``judge(content, answers, method)``
+    makes the trials. ``score(protocol, trials)`` makes scores and curves from trials alone.
+    ``replicates(metrics, trials)`` yields the metrics under resampled clusters, the same resampling for the
+    same trials, so that two methods can be compared draw by draw.
+    ``limit(content, n)`` keeps n trials. ``external(content, table)`` makes answers of a stranger's table.
+    """
+
+    name: str
+    about: str
+    limits: str
+    roles: tuple[Role, ...]
+    ask: Callable[[Any], None]
+    judge: Callable[..., Table]
+    score: Callable[[Protocol, Table], tuple[tuple[Score, ...], tuple[Curve, ...]]]
+    replicates: Callable[[tuple[Metric, ...], Table], Iterator[list[float]]]
+    limit: Callable[[Content, int], Content]
+    external: Callable[[Content, Table], Table]

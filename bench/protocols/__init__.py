@@ -1,0 +1,8 @@
+"""The protocols that come with facebench: one file a data set, its official layout and split."""
+
+from __future__ import annotations
+
+from bench.protocol import Protocol
+from bench.protocols import lfw
+
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in lfw.PROTOCOLS}

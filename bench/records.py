@@ -1,0 +1,67 @@
+"""What a method may see: records with opaque keys, and nothing else.
+
+No record carries a label, a subject, a file name or a fold. Arrays are read-only views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy import float32, uint8
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One still image.
+
+    ``pixels``: uint8 [height, width, 3], RGB, read-only.
+    """
+
+    key: str
+    pixels: NDArray[uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Consecutive frames of one video.
+
+    ``frames``: uint8 [n, height, width, 3], RGB; ``audio``: float32 [samples] in [-1, 1] or None.
+    """
+
+    key: str
+    frames: NDArray[uint8]
+    fps: float
+    audio: NDArray[float32] | None = None
+    audio_rate: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One 3D scan, or a sequence of them (4D).
+
+    ``vertices``: float32 [n, v, 3] in millimetres; ``triangles``: int32 [t, 3];
+    ``views``: uint8 [n, view, height, width, 3], RGB.
+    """
+
+    key: str
+    vertices: NDArray[Any]
+    triangles: NDArray[Any]
+    views: NDArray[uint8]
+    fps: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A wording put to a vision-language model about one image, or about none."""
+
+    key: str
+    text: str
+    options: Sequence[str] = ()
+    face: Face | None = None
+
+
+RECORDS: dict[str, type] = {kind.__name__: kind for kind in (Face, Clip, Scan, Question)}

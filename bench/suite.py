@@ -1,0 +1,237 @@
+"""Running and scoring by name: what 'facebench run' and 'facebench score' do, as functions."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.answers import Cell, Table, contents_sha256, read_table, write, write_table
+from bench.asking import Settings
+from bench.errors import DataMissing, FacebenchError, NotAResult, WrongUse
+from bench.method import Configured, Method, Origin
+from bench.plugins import Registry, discover
+from bench.protocol import Content, Protocol
+from bench.results import SCHEMA, Result
+from bench.runner import Roles, cell_folder, check_fit, describe, provenance, rescore, run_cell
+
+MethodLike = str | Method
+Named = MethodLike | Sequence[MethodLike]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one cell ended: with a result, or with the error that ended it. Its files are in ``folder``."""
+
+    protocol: str
+    methods: str
+    folder: Path
+    result: Result | None = None
+    error: FacebenchError | None = None
+
+
+def _silent(cell: str, stage: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+def run(
+    protocol: str | Protocol | Sequence[str | Protocol],
+    methods: Named = (),
+    **settings: Any,
+) -> list[Result]:
+    """Run every method on every protocol and return the results, those already finished from disk.
+
+    ``protocol``: a name, a Protocol or several; ``methods``: names as they are typed (``mobilefacenet:flip=off``),
+    Methods, or several, one cell each. Settings: ``roles`` (role name to methods, for protocols with several),
+    ``data``, ``models`` (folders; by default FACEBENCH_DATA and FACEBENCH_MODELS), ``out`` ("runs"), ``batch_size``,
+    ``threads``, ``workers``, ``device``, ``memory`` (bytes a worker may hold), ``limit`` (trials), ``seed``,
+    ``progress`` (called with cell, stage, done, total).
+
+    A cell that fails does not stop the others; after them its FacebenchError is raised. WrongUse is raised at once.
+    """
+    outcomes = list(run_cells(protocol, methods, **settings))
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+    return [outcome.result for outcome in outcomes if outcome.result is not None]
+
+
+def run_cells(
+    protocol: str | Protocol | Sequence[str | Protocol],
+    methods: Named = (),
+    *,
+    roles: Mapping[str, Named] | None = None,
+    data: str | Path | None = None,
+    models: str | Path | None = None,
+    out: str | Path = "runs",
+    progress: Callable[[str, str, int, int], None] = _silent,
+    **settings: Any,
+) -> Iterator[Outcome]:
+    """Run as ``run`` does, yielding each cell's outcome as it ends."""
+    registry = discover()
+    protocols = [registry.protocol(p) if isinstance(p, str) else p for p in _several(protocol)]
+    cells = [(p, r) for p in protocols for r in _combinations(registry, methods, roles or {})]
+    if not cells:
+        raise WrongUse(
+            "A run was asked for.", "No protocol or no method was named.", "facebench run PROTOCOL --method METHOD"
+        )
+    chosen = _settings(**settings)
+    for one, cast in cells:
+        check_fit(one, cast)
+    data_root, models_root = _root(data, "FACEBENCH_DATA"), _root(models, "FACEBENCH_MODELS")
+    read: dict[str, tuple[Content, str] | FacebenchError] = {}
+    for one, cast in cells:
+        folder = cell_folder(Path(out), one, cast, chosen)
+        outcome = Outcome(one.name, describe(cast), folder)
+        try:
+            if one.name not in read:
+                progress(f"{one.name}", "read", 0, 1)
+                read[one.name] = _read(one, data_root)
+            found = read[one.name]
+            if isinstance(found, FacebenchError):
+                raise found
+            shown = partial(progress, f"{one.name} {outcome.methods}")
+            result = run_cell(one, cast, *found, chosen, models_root, Cell(folder), shown)
+            if registry.manager is not None:
+                registry.manager.hook.facebench_result(result=result)
+            yield replace(outcome, result=result)
+        except WrongUse:
+            raise
+        except FacebenchError as error:
+            yield replace(outcome, error=error)
+
+
+def _several(given: Any) -> list[Any]:
+    return [given] if isinstance(given, (str, Protocol, Method)) else list(given)
+
+
+def _combinations(registry: Registry, methods: Named, roles: Mapping[str, Named]) -> Iterator[Roles]:
+    """The cells: one a method of ``methods``, each with the same methods in the other roles."""
+    others = {role: tuple(_configured(registry, m) for m in _several(named)) for role, named in roles.items()}
+    singles = [{"method": (_configured(registry, m),)} for m in _several(methods)]
+    yield from ({**others, **single} for single in singles)
+    if not singles and others:
+        yield others
+
+
+def _configured(registry: Registry, method: MethodLike) -> Configured:
+    if isinstance(method, str):
+        return registry.method(method)
+    return Configured.parse(method, "", _script_origin(method))
+
+
+def _script_origin(method: Method) -> Origin:
+    """A method made in a script or notebook: its ``load`` is known by its pickled bytes."""
+    import cloudpickle
+
+    code = hashlib.sha256(cloudpickle.dumps(method.load)).hexdigest()
+    return Origin("script", "", "", "", "", code)
+
+
+def _settings(**given: Any) -> Settings:
+    try:
+        settings = Settings(**given)
+    except TypeError as error:
+        raise WrongUse("A run was asked for.", f"{error}.".replace("Settings.__init__() ", "")) from None
+    for name in ("batch_size", "threads", "workers", "limit", "memory"):
+        value = getattr(settings, name)
+        if value is not None and value < 1:
+            raise WrongUse(f"{name} {value} was asked for.", "It is 1 or more.")
+    if settings.memory is None:
+        import psutil
+
+        settings = replace(settings, memory=int(psutil.virtual_memory().available * 0.9 / settings.workers))
+    return settings
+
+
+def _root(given: str | Path | None, variable: str) -> Path | None:
+    named = given or os.environ.get(variable)
+    return Path(named).expanduser() if named else None
+
+
+def _read(protocol: Protocol, root: Path | None) -> tuple[Content, str] | FacebenchError:
+    """What the protocol finds under the data root, with its fingerprint; or why it does not."""
+    try:
+        if root is None:
+            found = "No data root was given."
+            do = f"Point --data (or FACEBENCH_DATA) at the folder that holds {protocol.data.folder}/."
+            raise DataMissing(f"{protocol.name} was asked for.", found, do)
+        content = protocol.read(root)
+        return content, content.fingerprint()
+    except WrongUse:
+        raise
+    except FacebenchError as error:
+        return error
+
+
+def score_run(folder: str | Path) -> Result:
+    """Score a finished run again from its trials, with the metrics as they are now."""
+    cell = Cell(Path(folder))
+    header = cell.header()
+    if header is None:
+        found = "It has no header.json."
+        raise NotAResult(f"{folder} was to be scored.", found, "Give the folder of one cell, as 'run' prints it.")
+    return rescore(discover().protocol(str(header.get("protocol"))), cell)
+
+
+def score_answers(
+    protocol: str,
+    answers: str | Path,
+    *,
+    name: str = "external",
+    data: str | Path | None = None,
+    out: str | Path = "runs",
+) -> tuple[Result, Path]:
+    """Score answers made elsewhere, marked *external*; return the result and its folder.
+
+    ``answers`` is a CSV or parquet table, see the task's ``external``. What it leaves out counts as failed.
+    """
+    question = discover().protocol(protocol)
+    found = _read(question, _root(data, "FACEBENCH_DATA"))
+    if isinstance(found, FacebenchError):
+        raise found
+    content, fingerprint = found
+    given = question.task.external(content, _read_answers(Path(answers)))
+    trials = question.task.judge(content, given, None)
+    folder = Path(out).joinpath(*question.name.split("/")) / f"external-{contents_sha256(trials)[:8]}"
+    scores, curves = question.task.score(question, trials)
+    failed = [reason for reason in given["failure"] if reason]
+    result = Result(
+        schema=SCHEMA,
+        protocol=question.name,
+        digest=question.digest_of(content.trials_sha256),
+        official=content.trials_sha256 == question.trials_sha256,
+        roles={"method": (name,)},
+        cards={},
+        scores=scores,
+        curves=curves,
+        samples=len(given["failure"]),
+        failures=len(failed),
+        reasons={reason: failed.count(reason) for reason in sorted(set(failed))},
+        trials_sha256=contents_sha256(trials),
+        provenance=provenance(Settings(), fingerprint, {}, external=True),
+    )
+    write_table(folder / "trials.parquet", trials)
+    write(folder / "result.json", result.to_json())
+    return result, folder
+
+
+def _read_answers(path: Path) -> Table:
+    asked = f"{path} was read as answers."
+    try:
+        if path.suffix == ".parquet":
+            return read_table(path)
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, strict=True))
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
+        raise WrongUse(asked, f"It cannot be read: {error}.", "Give a CSV with a header line, or parquet.") from None
+    if not rows or any(None in row or None in row.values() for row in rows):
+        raise WrongUse(
+            asked, "It has no rows, or rows of unequal length.", "Give a CSV with a header line, or parquet."
+        )
+    return {name: [row[name] for row in rows] for name in rows[0]}

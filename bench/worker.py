@@ -1,0 +1,252 @@
+"""A method in a process of its own: its crash, leak or hunger for memory ends one cell and no more."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import wire
+from bench.errors import ContractBroken, FacebenchError, MethodFailed, NeedsInstall, OutOfMemory
+from bench.method import Configured, Load
+
+SLOTS = 2  # one is filled while the other is answered
+LOG_LIMIT = 1 << 20
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+HIDDEN_VARIABLES = ("FACEBENCH_DATA", "FACEBENCH_MODELS", "PYTHONSTARTUP")
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """A call that ended in an exception of the method: its type's name and its text."""
+
+    type: str
+    text: str
+
+
+class Worker:
+    """One method, loaded in a spawned process and called over a pipe.
+
+    ``memory`` is the most bytes the process and its children may hold. What the method prints goes
+    to ``log``, its first mebibyte. Use as a context manager; leaving it ends the process.
+    """
+
+    def __init__(self, configured: Configured, load: Load, log: Path, memory: int | None = None) -> None:
+        self.name, self._log, self._memory = str(configured), log, memory
+        self._slots = [wire.Slot() for _ in range(SLOTS)]
+        self._free = deque(range(SLOTS))
+        self._waiting: deque[tuple[int, int]] = deque()
+        self._calls = 0
+        self._killed_at: int | None = None
+        self._tail: deque[bytes] = deque(maxlen=8)
+        self._start(load.threads)
+        try:
+            self._load(configured, load)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Call one of the method's contract calls and wait for its value, or for Raised."""
+        self.send(name, *arguments)
+        return self.receive()
+
+    @property
+    def room(self) -> bool:
+        """Whether another call may be sent before one is received."""
+        return bool(self._free)
+
+    @property
+    def outstanding(self) -> int:
+        """How many calls were sent and not yet received."""
+        return len(self._waiting)
+
+    def send(self, name: str, *arguments: Any) -> None:
+        """Queue a call; at most two wait at a time."""
+        self._send({"call": name, "arguments": list(arguments)})
+
+    def receive(self) -> Any:
+        """The value of the oldest waiting call, or Raised.
+
+        Raises MethodFailed where the process ended, OutOfMemory where it ended for want of memory,
+        ContractBroken where the answer is of a type that does not cross or of another call.
+        """
+        identifier, slot = self._waiting.popleft()
+        try:
+            answer = wire.receive(self._answers)
+        except EOFError:
+            raise self._ended() from None
+        except wire.NotAFrame as error:
+            raise ContractBroken(f"{self.name} was called.", f"It wrote on the harness's pipe: {error}.") from None
+        self._free.append(slot)
+        if not isinstance(answer, dict) or answer.get("id") != identifier:
+            raise ContractBroken(f"{self.name} was called.", "It answered another call than the one it was asked.")
+        if "error" not in answer:
+            return answer["value"]
+        return self._failure(**answer["error"])
+
+    def close(self) -> None:
+        """End the process and give its memory back; a second time does nothing."""
+        if not self._slots:
+            return
+        with contextlib.suppress(OSError):
+            self._requests.close()
+        with contextlib.suppress(OSError):
+            os.close(self._lifeline)
+        try:
+            self._process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._drain.join()
+        self._answers.close()
+        for slot in self._slots:
+            slot.close()
+        self._slots.clear()
+
+    def _start(self, threads: int) -> None:
+        request_end, self_requests = os.pipe()
+        self_answers, answer_end = os.pipe()
+        lifeline_end, self._lifeline = os.pipe()
+        passed = [request_end, answer_end, lifeline_end, *(slot.descriptor for slot in self._slots)]
+        environment = {k: v for k, v in os.environ.items() if k not in HIDDEN_VARIABLES}
+        environment |= dict.fromkeys(THREAD_VARIABLES, str(threads))
+        here = str(Path(__file__).resolve().parent.parent)
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [here, environment.get("PYTHONPATH")]))
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "bench.worker_process", *map(str, passed)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=tempfile.gettempdir(),
+            pass_fds=passed,
+        )
+        for descriptor in (request_end, answer_end, lifeline_end):
+            os.close(descriptor)
+        self._requests, self._answers = os.fdopen(self_requests, "wb"), os.fdopen(self_answers, "rb")
+        self._drain = threading.Thread(target=self._keep_log, daemon=True)
+        self._drain.start()
+        if self._memory is not None:
+            threading.Thread(target=self._watch_memory, daemon=True).start()
+
+    def _load(self, configured: Configured, load: Load) -> None:
+        pickled, path = None, []
+        if configured.origin.kind == "script":
+            import cloudpickle
+
+            pickled, path = cloudpickle.dumps(configured.method.load), [p for p in sys.path if p]
+        given = {**asdict(load), "weights": str(load.weights) if load.weights else None}
+        message = {"call": "load", "method": configured.method.name, "origin": asdict(configured.origin)}
+        self._send({**message, "load": given, "pickle": pickled, "path": path})
+        failure = self.receive()
+        if isinstance(failure, Raised):
+            asked = f"{self.name} was loaded."
+            raise MethodFailed(asked, f"It raised {failure.type}: {failure.text}", self._advice())
+
+    def _send(self, message: dict[str, Any]) -> None:
+        slot = self._free.popleft()
+        self._calls += 1
+        self._waiting.append((self._calls, slot))
+        try:
+            wire.send(self._requests, {**message, "id": self._calls, "slot": slot}, self._slots[slot])
+        except BrokenPipeError:
+            raise self._ended() from None
+
+    def _failure(self, kind: str, type: str, text: str) -> Raised:
+        asked = f"{self.name} was called."
+        if kind == "memory":
+            do = "Give a smaller --batch-size, fewer --workers, or another --device."
+            raise OutOfMemory(asked, f"It ran out of memory: {text}", do)
+        if kind == "contract":
+            raise ContractBroken(asked, text)
+        return Raised(type, text)
+
+    def _ended(self) -> FacebenchError:
+        """Say how the process ended."""
+        code = self._process.wait()
+        asked = f"{self.name} was called."
+        if self._killed_at is not None:
+            found = (
+                f"Its process held {_size(self._killed_at)}; {_size(self._memory or 0)} were allowed, so it was ended."
+            )
+            return OutOfMemory(asked, found, "Give a smaller --batch-size, fewer --workers, or more --memory.")
+        if code == -signal.SIGKILL:
+            found = "Its process was killed (SIGKILL), most often by the system for want of memory."
+            return OutOfMemory(asked, found, "Give a smaller --batch-size or fewer --workers.")
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        self._drain.join(timeout=1)
+        return MethodFailed(asked, f"Its process ended with {how} before it answered.", self._advice())
+
+    def _advice(self) -> str:
+        self._drain_pause()
+        lines = b"".join(self._tail).decode("utf-8", "replace").strip().splitlines()[-6:]
+        said = "\n".join(f"    {line[:200]}" for line in lines)
+        return f"What it printed is in {self._log}." + (f" The end of it:\n{said}" if said else "")
+
+    def _drain_pause(self) -> None:
+        """What was printed just before an answer may still be on its way through the log's pipe."""
+        time.sleep(0.05)
+
+    def _keep_log(self) -> None:
+        assert self._process.stdout is not None
+        kept = 0
+        with self._process.stdout as printed:
+            while chunk := os.read(printed.fileno(), 1 << 16):
+                self._tail.append(chunk[-2000:])
+                if kept < LOG_LIMIT:
+                    # A log that cannot be written must not cost the answers.
+                    with contextlib.suppress(OSError), open(self._log, "ab") as log:
+                        log.write(chunk[: LOG_LIMIT - kept])
+                kept += len(chunk)
+
+    def _watch_memory(self) -> None:
+        import psutil
+
+        assert self._memory is not None
+        with contextlib.suppress(psutil.Error):
+            root = psutil.Process(self._process.pid)
+            while self._process.poll() is None:
+                family = [root, *root.children(recursive=True)]
+                held = 0
+                for process in family:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        held += process.memory_info().rss
+                if held > self._memory:
+                    self._killed_at = held
+                    for process in reversed(family):
+                        with contextlib.suppress(psutil.NoSuchProcess):
+                            process.kill()
+                    return
+                time.sleep(0.1)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB"
+
+
+def require(configured: Configured) -> None:
+    """Check that what the method imports is installed; raises NeedsInstall with the line to type."""
+    absent = configured.method.absent_packages()
+    if absent:
+        where = f"'{configured.origin.distribution}' brings them" if configured.origin.distribution else "install them"
+        raise NeedsInstall(
+            f"{configured} was asked for.",
+            f"It needs {', '.join(absent)}, which cannot be imported here.",
+            f"pip install {' '.join(absent)} -c constraints.txt   ({where}.)",
+        )

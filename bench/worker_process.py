@@ -1,0 +1,125 @@
+"""Inside a worker: load one method, answer calls, end when the harness ends.
+
+Started as ``python -m bench.worker_process`` by bench.worker, with file descriptors for calls, answers, the
+lifeline and the shared slots. Standard output and error belong to the method.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import os
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+from types import ModuleType
+from typing import IO, Any
+
+from bench import wire
+from bench.method import Load, Method
+
+
+def main(arguments: list[str]) -> None:
+    """Serve calls until the harness closes the pipe."""
+    calls, answers, lifeline, *slots = map(int, arguments)
+    threading.Thread(target=_end_with_harness, args=(lifeline,), daemon=True).start()
+    _offer_to_oom_killer()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the harness's to answer
+    shared = {number: wire.Slot(descriptor) for number, descriptor in enumerate(slots)}
+    incoming, outgoing = os.fdopen(calls, "rb"), os.fdopen(answers, "wb")
+    loaded: Any = None
+    while True:
+        try:
+            message = wire.receive(incoming, shared.__getitem__)
+        except EOFError:
+            break
+        try:
+            if message["call"] == "load":
+                loaded, value = load(message), None
+            else:
+                value = getattr(loaded, message["call"])(*message["arguments"])
+            answer: dict[str, Any] = {"id": message["id"], "value": value}
+        except Exception as error:
+            answer = {"id": message["id"], "error": _described(error)}
+            traceback.print_exc()
+        _send(outgoing, answer)
+
+
+def _send(outgoing: IO[bytes], answer: dict[str, Any]) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        wire.send(outgoing, answer)
+    except wire.NotSendable as error:
+        refusal = {"kind": "contract", "type": "NotSendable", "text": f"It answered {error}; numpy arrays can cross."}
+        wire.send(outgoing, {"id": answer["id"], "error": refusal})
+
+
+def load(message: dict[str, Any]) -> Any:
+    """Make the method able to answer; raises whatever its ``load`` raises."""
+    given = message["load"]
+    arguments = Load(**{**given, "weights": Path(given["weights"]) if given["weights"] else None})
+    if message["pickle"] is not None:
+        import cloudpickle
+
+        # From harness to worker only: what a user's own script defined.
+        sys.path.extend(path for path in message["path"] if path not in sys.path)
+        loader = cloudpickle.loads(message["pickle"])
+    else:
+        loader = _find(message["origin"], message["method"]).load
+    return loader(arguments)
+
+
+def _find(origin: dict[str, str], name: str) -> Method:
+    module = import_plugin(origin["module"], origin["path"])
+    methods: list[Method] = list(module.facebench_methods())
+    return next(method for method in methods if method.name == name)
+
+
+def import_plugin(module: str, path: str) -> ModuleType:
+    """Import a plugin's module: an installed one by name, one in a folder from ``path``.
+
+    Whatever it prints goes to standard error, so that a program may read standard output.
+    """
+    with contextlib.redirect_stdout(sys.stderr):
+        if not path:
+            return importlib.import_module(module)
+        folder = Path(path)
+        package = folder / module / "__init__.py"
+        spec = importlib.util.spec_from_file_location(module, package if package.exists() else folder / f"{module}.py")
+        if spec is None or spec.loader is None:
+            raise ImportError(f"no module {module} in the plugin's folder")
+        loaded = importlib.util.module_from_spec(spec)
+        sys.modules[module] = loaded
+        try:
+            spec.loader.exec_module(loaded)
+        except BaseException:
+            del sys.modules[module]
+            raise
+        return loaded
+
+
+def _described(error: Exception) -> dict[str, str]:
+    text = str(error)
+    memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    memory = memory or (isinstance(error, RuntimeError) and "allocate memory" in text)
+    return {"kind": "memory" if memory else "raised", "type": type(error).__name__, "text": text[:2000]}
+
+
+def _end_with_harness(lifeline: int) -> None:
+    """A killed harness cannot tell its workers; the closed pipe does."""
+    os.read(lifeline, 1)
+    os._exit(1)
+
+
+def _offer_to_oom_killer() -> None:
+    """Where memory runs out the method goes, not the harness."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
