@@ -109,10 +109,26 @@ class Asking:
         batch = self.settings.batch_size or 1
         return -(-PART // batch) * batch
 
-    def answers(self, fold: str = ALL) -> Table:
-        """All answers of a fold, in the samples' order."""
+    def answers(self) -> Answers:
+        """The answers on disk by fold, each in the samples' order; read when asked for."""
         total, size = len(self.content.samples), self.part_size
-        return self.cell.read(fold, [min(size, total - i) for i in range(0, total, size)])
+        return Answers(self.cell, {ALL: [min(size, total - i) for i in range(0, total, size)]})
+
+
+class Answers(Mapping[str, Table]):
+    """The answers of a cell by fold, one fold in memory at a time. ``sizes`` are the rows of each fold's parts."""
+
+    def __init__(self, cell: Cell, sizes: Mapping[str, list[int]]) -> None:
+        self.cell, self.sizes = cell, sizes
+
+    def __getitem__(self, fold: str) -> Table:
+        return self.cell.read(fold, self.sizes[fold])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sizes)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
 
 
 class _Crew:
@@ -187,7 +203,7 @@ class _Crew:
         if like is None:
             raise MethodFailed(
                 f"{self.configured} was asked about {len(reasons)} samples of {self.asking.protocol.name}.",
-                f"None could be answered: {'; '.join(sorted(set(reasons)))[:300]}.",
+                f"None could be answered: {'; '.join(sorted(set(reasons)))[:300]}.{desk.first_raised}",
                 f"What it printed is in {self.asking.cell.folder}.",
             )
         filled = [desk.batches.empty(like, len(b.reasons)) if b.columns is None else b.columns for b in batches]
@@ -225,6 +241,7 @@ class _Desk:
     def __init__(self, worker: Worker, batches: Batches, size: int) -> None:
         self.worker, self.batches, self.size = worker, batches, size
         self.like: Table | None = None
+        self.first_raised = ""
         self._early: deque[Any] = deque()  # answers taken off the pipe before their turn
 
     def answer(self, open_batches: Iterator[tuple[int, bool, Sequence[Sample]]]) -> Iterator[Answered]:
@@ -310,6 +327,7 @@ class _Desk:
             value = self._call([record] * self.size)
             if isinstance(value, Raised):
                 asked.reasons[row] = f"raised {value.type}"
+                self.first_raised = self.first_raised or f" The first: {value.text[:300]}."
                 singles.append(None)
             else:
                 singles.append({name: column[:1] for name, column in self._checked(value).items()})

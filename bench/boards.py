@@ -219,8 +219,8 @@ def audit(path: str | Path) -> list[tuple[str, str]]:
     except NotAResult as error:
         return [*checks, ("its trials are at hand and its own", error.found)]
     checks.append(("its trials are at hand and its own", ""))
-    scores, _ = protocol.task.score(protocol, trials)
-    again = {score.metric: score for score in scores}
+    scored = protocol.task.score(protocol, trials)
+    again = {score.metric: score for score in scored.scores}
     for score in result.scores:
         other = again.pop(score.metric, None)
         near = other is not None and all(
@@ -233,6 +233,9 @@ def audit(path: str | Path) -> list[tuple[str, str]]:
             )
         )
     checks.append(("no metric is left out", f"{', '.join(again)} absent" if again else ""))
+    counted = (result.samples, result.failures, dict(result.reasons))
+    truly = (scored.samples, sum(scored.reasons.values()), dict(scored.reasons))
+    checks.append(("no failure is left out", "" if counted == truly else f"{counted} against {truly}"))
     return checks
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.answers import Table
 from bench.errors import DataDamaged
+from bench.method import Method
 from bench.metrics.metric import Metric, signature
 from bench.results import Curve, Score
 
@@ -42,13 +43,11 @@ class Data:
 class Sample:
     """One thing asked about. ``key`` is opaque and all that a method sees beside the record.
 
-    ``name`` is the owner's name for it; ``file`` what the fingerprint covers; ``read(key)`` makes the
-    record, or raises bench.images.Unreadable.
+    ``name`` is the owner's name for it; ``read(key)`` makes the record, or raises bench.images.Unreadable.
     """
 
     key: str
     name: str
-    file: Path
     read: Callable[[str], Any]
 
 
@@ -57,18 +56,19 @@ class Content:
     """What a protocol finds under a data root: the samples in the order they are asked, and the truth.
 
     ``truth`` is the task's own type and never leaves the harness. ``trials_sha256`` is over the trials.
+    ``files`` maps the owner's names of exactly the files that the protocol needs to where they lie.
     """
 
     samples: Sequence[Sample]
     truth: Any
     trials_sha256: str
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     def fingerprint(self) -> str:
-        """SHA-256 over the names and contents of exactly the files that the protocol names."""
+        """SHA-256 over the names and contents of ``files``, in any order; raises DataDamaged for one not readable."""
         with ThreadPoolExecutor(4) as pool:
-            hashes = pool.map(_sha256, (sample.file for sample in self.samples))
-            lines = sorted(f"{s.name} {h}\n" for s, h in zip(self.samples, hashes, strict=True))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+            hashes = dict(zip(self.files, pool.map(_sha256, self.files.values()), strict=True))
+        return hashlib.sha256("".join(f"{name} {hashes[name]}\n" for name in sorted(hashes)).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:
@@ -124,11 +124,21 @@ class Protocol:
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """What trials give: scores, curves, how many samples were asked, and how many failed for which reason."""
+
+    scores: tuple[Score, ...]
+    curves: tuple[Curve, ...]
+    samples: int
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A kind of question, as functions: how it is asked, judged, scored, resampled and limited.
 
-    ``ask(asking)`` calls methods and keeps their answers (bench.asking.Asking). ``judge(content, answers, method)``
-    makes the trials. ``score(protocol, trials)`` makes scores and curves from trials alone.
+    ``ask(asking)`` calls methods and keeps their answers (bench.asking.Asking). ``judge(content, answers, roles)``
+    makes the trials; ``answers`` maps each fold to its table. ``score(protocol, trials)`` scores trials alone.
     ``replicates(metrics, trials)`` yields the metrics under resampled clusters, the same resampling for the
     same trials, so that two methods can be compared draw by draw.
     ``limit(content, n)`` keeps n trials. ``external(content, table)`` makes answers of a stranger's table.
@@ -139,8 +149,8 @@ class Task:
     limits: str
     roles: tuple[Role, ...]
     ask: Callable[[Any], None]
-    judge: Callable[..., Table]
-    score: Callable[[Protocol, Table], tuple[tuple[Score, ...], tuple[Curve, ...]]]
+    judge: Callable[[Content, Mapping[str, Table], Mapping[str, tuple[Method, ...]]], Table]
+    score: Callable[[Protocol, Table], Scored]
     replicates: Callable[[tuple[Metric, ...], Table], Iterator[list[float]]]
     limit: Callable[[Content, int], Content]
-    external: Callable[[Content, Table], Table]
+    external: Callable[[Content, Table], Mapping[str, Table]]

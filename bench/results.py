@@ -187,3 +187,36 @@ def _build_scalar(kind: Any, data: Any, where: str) -> Any:
     if type(data) is not kind or (kind is float and not math.isfinite(data)):
         raise ValueError(f"{where} is {data!r}, not a {kind.__name__}")
     return data
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a stored result, as ``result.schema.json`` holds it."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "facebench result",
+        **_schema(Result),
+    }
+
+
+def _schema(kind: Any) -> dict[str, Any]:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if is_dataclass(kind):
+        hints = {f.name: typing.get_type_hints(kind)[f.name] for f in fields(kind)}
+        properties = {name: _schema(hint) for name, hint in hints.items()}
+        if kind is Result:
+            properties["schema"] = {"const": SCHEMA}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(hints),
+            "additionalProperties": False,
+        }
+    if origin in (types.UnionType, typing.Union):
+        return {"anyOf": [_schema(a) for a in arguments if a is not type(None)] + [{"type": "null"}]}
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        return {"type": "array", "prefixItems": [_schema(a) for a in arguments], "minItems": 2, "maxItems": 2}
+    if origin is tuple:
+        return {"type": "array", "items": _schema(arguments[0])}
+    if origin is not None:
+        return {"type": "object", "additionalProperties": _schema(arguments[1])}
+    return {"type": {float: "number", int: "integer", str: "string", bool: "boolean"}[kind]}

@@ -11,7 +11,6 @@ import re
 import socket
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -130,9 +129,8 @@ def run_cell(
         settings = replace(settings, **{name: force[name] for name in ("batch_size", "threads", "device")})
         asking = Asking(protocol, roles, asked, cell, settings, models, lambda a, b: progress("ask", a, b))
         _ask(asking, header)
-        answers = asking.answers()
         progress("score", 0, 1)
-        result = _write_result(asking, answers, header)
+        result = _write_result(asking, header)
         progress("score", 1, 1)
         _write_run(cell, started, header)
         return result
@@ -167,30 +165,38 @@ def finished(cell: Cell, header: Mapping[str, Any]) -> Result | None:
     return result
 
 
-def _write_result(asking: Asking, answers: Table, header: Mapping[str, Any]) -> Result:
-    protocol, cell, content = asking.protocol, asking.cell, asking.content
-    methods = [configured.method for configured in asking.roles.get("method", ())]
-    trials = protocol.task.judge(content, answers, methods[0] if methods else None)
+def _write_result(asking: Asking, header: Mapping[str, Any]) -> Result:
+    protocol, cell = asking.protocol, asking.cell
+    methods = {role: tuple(c.method for c in configured) for role, configured in asking.roles.items()}
+    trials = protocol.task.judge(asking.content, asking.answers(), methods)
     write_table(cell.trials, trials)
-    scores, curves = protocol.task.score(protocol, trials)
-    reasons = Counter(reason for reason in answers["failure"] if reason)
-    result = Result(
-        schema=SCHEMA,
-        protocol=protocol.name,
+    result = make_result(
+        protocol,
+        trials,
         digest=header["digest"],
         official=header["digest"] == protocol.digest and header["limit"] is None,
         roles={role: tuple(map(str, configured)) for role, configured in asking.roles.items()},
         cards={str(c): card(c) for configured in asking.roles.values() for c in configured},
-        scores=scores,
-        curves=curves,
-        samples=len(answers["failure"]),
-        failures=sum(reasons.values()),
-        reasons=dict(sorted(reasons.items())),
-        trials_sha256=contents_sha256(trials),
         provenance=provenance(asking.settings, header["data"], asking.roles),
     )
     write(cell.result, result.to_json())
     return result
+
+
+def make_result(protocol: Protocol, trials: Table, **known: Any) -> Result:
+    """Score trials; ``known`` are the fields of a Result that trials do not say."""
+    scored = protocol.task.score(protocol, trials)
+    return Result(
+        schema=SCHEMA,
+        protocol=protocol.name,
+        scores=scored.scores,
+        curves=scored.curves,
+        samples=scored.samples,
+        failures=sum(scored.reasons.values()),
+        reasons=scored.reasons,
+        trials_sha256=contents_sha256(trials),
+        **known,
+    )
 
 
 def card(configured: Configured) -> Card:
@@ -271,12 +277,13 @@ def rescore(protocol: Protocol, cell: Cell) -> Result:
     header = cell.header() or {}
     if header.get("digest") != old.digest:
         raise RunDamaged(f"{cell.folder} was to be scored.", "Its result is of another question than its header.")
-    scores, curves = protocol.task.score(protocol, trials)
-    new = replace(
-        old,
-        scores=scores,
-        curves=curves,
-        trials_sha256=contents_sha256(trials),
+    new = make_result(
+        protocol,
+        trials,
+        digest=old.digest,
+        official=old.official,
+        roles=old.roles,
+        cards=old.cards,
         provenance=replace(old.provenance, facebench=version()),
     )
     write(cell.result, new.to_json())

@@ -17,8 +17,8 @@ from bench.errors import DataMissing, FacebenchError, NotAResult, WrongUse
 from bench.method import Configured, Method, Origin
 from bench.plugins import Registry, discover
 from bench.protocol import Content, Protocol
-from bench.results import SCHEMA, Result
-from bench.runner import Roles, cell_folder, check_fit, describe, provenance, rescore, run_cell
+from bench.results import Result
+from bench.runner import Roles, cell_folder, check_fit, describe, make_result, provenance, rescore, run_cell
 
 MethodLike = str | Method
 Named = MethodLike | Sequence[MethodLike]
@@ -197,23 +197,15 @@ def score_answers(
         raise found
     content, fingerprint = found
     given = question.task.external(content, _read_answers(Path(answers)))
-    trials = question.task.judge(content, given, None)
+    trials = question.task.judge(content, given, {})
     folder = Path(out).joinpath(*question.name.split("/")) / f"external-{contents_sha256(trials)[:8]}"
-    scores, curves = question.task.score(question, trials)
-    failed = [reason for reason in given["failure"] if reason]
-    result = Result(
-        schema=SCHEMA,
-        protocol=question.name,
+    result = make_result(
+        question,
+        trials,
         digest=question.digest_of(content.trials_sha256),
         official=content.trials_sha256 == question.trials_sha256,
         roles={"method": (name,)},
         cards={},
-        scores=scores,
-        curves=curves,
-        samples=len(given["failure"]),
-        failures=len(failed),
-        reasons={reason: failed.count(reason) for reason in sorted(set(failed))},
-        trials_sha256=contents_sha256(trials),
         provenance=provenance(Settings(), fingerprint, {}, external=True),
     )
     write_table(folder / "trials.parquet", trials)

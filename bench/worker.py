@@ -167,6 +167,10 @@ class Worker:
             wire.send(self._requests, {**message, "id": self._calls, "slot": slot}, self._slots[slot])
         except BrokenPipeError:
             raise self._ended() from None
+        except OSError as error:
+            found = f"Shared memory for its inputs could not be had: {error.strerror}."
+            do = "Give a smaller --batch-size, or lift the limit on file sizes (ulimit -f)."
+            raise MethodFailed(f"{self.name} was called.", found, do) from None
 
     def _failure(self, kind: str, type: str, text: str) -> Raised:
         asked = f"{self.name} was called."

@@ -8,6 +8,7 @@ FMR, FNMR and failure to extract as in ISO/IEC 19795-1.
 from __future__ import annotations
 
 import bisect
+import math
 from fractions import Fraction
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,7 @@ class Comparisons:
         """Each comparison's first threshold of the insightface rule that accepts it; 400 where none does."""
         import numpy as np
 
-        squared = np.where(np.isfinite(self.cosine), np.maximum(2 - 2 * self.cosine, 0), np.inf)
+        squared = np.where(np.isfinite(self.score), np.maximum(2 - 2 * self.cosine, 0), np.inf)
         return np.searchsorted(insightface_thresholds(), squared, side="right")
 
     def folds(self) -> tuple[NDArray[Any], int]:
@@ -124,8 +125,15 @@ class _Weight:
 
     def upto(self, threshold: float) -> float:
         """The share that is not accepted at a threshold."""
+        return self._lying_upto(threshold) / self.total
+
+    def above(self, threshold: float) -> float:
+        """The share that is accepted at a threshold; from its own count, as 1 - ``upto`` is off in the last bit."""
+        return (self.total - self._lying_upto(threshold)) / self.total
+
+    def _lying_upto(self, threshold: float) -> float:
         place = self.values.searchsorted(threshold, side="right")
-        return float(place if self.cumulated is None else self.cumulated[place]) / self.total
+        return float(place if self.cumulated is None else self.cumulated[place])
 
     def threshold(self, rate: Fraction) -> float:
         """The lowest score above which at most ``rate`` of the side lies."""
@@ -135,7 +143,7 @@ class _Weight:
             place = len(self.values) - 1 - int(len(self.values) * rate)
         else:
             enough = self.total * (1 - float(rate)) - 1e-9 * self.total
-            place = int(np.searchsorted(self.cumulated[1:], enough, side="left"))
+            place = int(np.searchsorted(self.cumulated, enough, side="left")) - 1
         return float(self.values[place]) if place >= 0 else -np.inf
 
 
@@ -211,7 +219,7 @@ class _Folds:
 
         right = self._base + self.gain[np.arange(self.count), cuts]
         shares = right[self._total > 0] / self._total[self._total > 0]
-        return Estimate(float(shares.mean()), folds=tuple(shares.tolist()), resolution=int(self._total.sum()))
+        return Estimate(float(shares.mean()), folds=tuple(shares.tolist()), resolution=round(float(self._total.sum())))
 
 
 def _best_threshold(values: NDArray[Any], gain: NDArray[Any], present: NDArray[Any]) -> float:
@@ -227,24 +235,25 @@ def _best_threshold(values: NDArray[Any], gain: NDArray[Any], present: NDArray[A
     return float(np.median(between[reached >= reached.max() - EQUAL]))
 
 
-def _true_accepts(comparisons: Comparisons, weights: Weights, rate: str) -> tuple[float, int, str]:
-    """TAR at a FAR, the number of mated comparisons, and why the rate is not resolved ("" where it is)."""
+def _at_rate(comparisons: Comparisons, weights: Weights, rate: str) -> tuple[_Weight, float, str]:
+    """The mated side, the threshold, and why the rate is not resolved ("" where it is)."""
     mated, non_mated = comparisons.sides
     threshold = non_mated.weight(weights).threshold(Fraction(rate))
-    accepted = 1 - mated.weight(weights).upto(threshold)
-    count, needed = len(non_mated.values), int(RULE_OF_THREE / Fraction(rate))
+    count, needed = len(non_mated.values), math.ceil(RULE_OF_THREE / Fraction(rate))
     short = f"a rate of {rate} needs {needed:,} non-mated comparisons, there are {count:,}" if count < needed else ""
-    return accepted, len(mated.values), short
+    return mated.weight(weights), threshold, short
 
 
 def _tar(comparisons: Comparisons, weights: Weights = None, *, rate: str) -> Estimate:
-    value, count, short = _true_accepts(comparisons, weights, rate)
-    return Estimate(value, bound="at most" if short else None, resolution=count, note=short)
+    mated, threshold, short = _at_rate(comparisons, weights, rate)
+    bound = "at most" if short else None
+    return Estimate(mated.above(threshold), bound=bound, resolution=len(mated.values), note=short)
 
 
 def _fnmr(comparisons: Comparisons, weights: Weights = None, *, rate: str) -> Estimate:
-    value, count, short = _true_accepts(comparisons, weights, rate)
-    return Estimate(1 - value, bound="at least" if short else None, resolution=count, note=short)
+    mated, threshold, short = _at_rate(comparisons, weights, rate)
+    bound = "at least" if short else None
+    return Estimate(mated.upto(threshold), bound=bound, resolution=len(mated.values), note=short)
 
 
 def eer(comparisons: Comparisons, weights: Weights = None) -> Estimate:
@@ -258,7 +267,7 @@ def eer(comparisons: Comparisons, weights: Weights = None) -> Estimate:
     mated, non_mated = (side.weight(weights) for side in comparisons.sides)
 
     def rates(threshold: float) -> tuple[float, float]:
-        return 1 - non_mated.upto(threshold), mated.upto(threshold)
+        return non_mated.above(threshold), mated.upto(threshold)
 
     def crossed(threshold: float) -> bool:
         fmr, fnmr = rates(threshold)
@@ -279,24 +288,38 @@ def eer(comparisons: Comparisons, weights: Weights = None) -> Estimate:
     return Estimate(fmr0 + along * (fmr1 - fmr0), resolution=resolution)
 
 
-def failure_to_extract(failed: int, samples: int) -> Estimate:
-    """The share of samples of which the method made no vector; counts of samples, not of comparisons."""
-    return Estimate(failed / samples, resolution=samples)
+def failure_to_extract(failed: NDArray[Any], weights: Weights = None) -> Estimate:
+    """The share of samples of which the method made no vector; ``failed``: bool [samples], not comparisons."""
+    value = failed.mean() if weights is None else (weights @ failed) / weights.sum()
+    return Estimate(float(value), resolution=len(failed))
 
 
 def det_points(comparisons: Comparisons, most: int = 200) -> tuple[tuple[float, float], ...]:
-    """Operating points (FMR, FNMR) by ascending FMR, at most ``most``, evenly spread over the logarithm of FMR."""
+    """Corners (FMR, FNMR) of the DET curve from rejecting all to accepting all that did not fail, FMR ascending.
+
+    All corners where there are at most ``most`` (2 or more); else both ends, and between them the last corner up to
+    each FMR of a logarithmic grid from one false match to all. Rates to six significant digits.
+    """
     import numpy as np
 
-    mated, non_mated = comparisons.sides
-    count = len(non_mated.values)
-    ranks = np.unique(np.geomspace(1, count, most - 2).astype(int))
-    thresholds = np.concatenate([[-np.inf], non_mated.values[count - ranks], mated.values[-1:], non_mated.values[-1:]])
-    if len(mated.values) + count <= most - 1:
-        thresholds = np.concatenate([[-np.inf], mated.values, non_mated.values])
-    wholes = [side.weight(None) for side in (non_mated, mated)]
-    points = {(1 - wholes[0].upto(t), wholes[1].upto(t)) for t in thresholds.tolist()}
-    return tuple(sorted((float(f"{fmr:.6g}"), float(f"{fnmr:.6g}")) for fmr, fnmr in points))
+    mated, non_mated = (side.values for side in comparisons.sides)
+    levels = np.unique(mated)
+    below = non_mated.searchsorted(levels)
+    # Between two mated scores only the highest non-mated one can be a corner.
+    ends = [[-np.inf], levels, non_mated[below[below > 0] - 1], non_mated[-1:]]
+    thresholds = np.unique(np.concatenate(ends))[::-1]
+    accepted = len(non_mated) - non_mated.searchsorted(thresholds, side="right")
+    rejected = mated.searchsorted(thresholds, side="right")
+    flat, steep = np.diff(rejected) == 0, np.diff(accepted) == 0
+    straight = flat[:-1] & flat[1:] | steep[:-1] & steep[1:]
+    first, last = 0, len(thresholds) - 1
+    corners = np.unique([first, *(np.flatnonzero(~straight) + 1), last])
+    if len(corners) > most:
+        grid = np.geomspace(1, len(non_mated), most - 2)
+        nearest = corners[accepted[corners].searchsorted(grid, side="right") - 1]
+        corners = np.unique([first, *nearest, last])
+    rates = zip(accepted[corners] / len(non_mated), rejected[corners] / len(mated), strict=True)
+    return tuple((float(f"{fmr:.6g}"), float(f"{fnmr:.6g}")) for fmr, fnmr in rates)
 
 
 ISO = "ISO/IEC 19795-1"

@@ -19,25 +19,28 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 
 
-def identity_weights(first: ArrayLike, second: ArrayLike, replicates: int, seed: int) -> Iterator[NDArray[float64]]:
+def identity_weights(
+    first: ArrayLike, second: ArrayLike, replicates: int, seed: int, compared: int | None = None
+) -> Iterator[NDArray[float64]]:
     """Yield, one draw at a time, how often each comparison counts: float64 [n], whole numbers.
 
     ``first``, ``second``: int [n], the two identities of each comparison, equal where it is mated. A draw that leaves
-    no mated or no non-mated comparison is drawn again, where there are both.
+    no mated or no non-mated comparison is drawn again, where there are both. ``compared``: only so many, the first,
+    are comparisons; what follows (single samples, say) is weighed but asks for no draw again.
     """
     import numpy as np
 
     identities, inverse = np.unique(np.concatenate([first, second]), return_inverse=True)
     a, b = inverse[: len(inverse) // 2], inverse[len(inverse) // 2 :]
     within = a == b
-    kinds = [kind for kind in (within, ~within) if kind.any()]
+    kinds = [kind for kind in (within[:compared], ~within[:compared]) if kind.any()]
     generator = np.random.default_rng(seed)
     chance = np.full(len(identities), 1 / len(identities))
     for _ in range(replicates):
         while True:
             drawn = generator.multinomial(len(identities), chance).astype(np.float64)
             weights = np.where(within, drawn[a], drawn[a] * drawn[b])
-            if all(weights[kind].any() for kind in kinds):
+            if all(weights[:compared][kind].any() for kind in kinds):
                 break
         yield weights
 

@@ -71,7 +71,7 @@ def _row(path: Path, number: int, line: str, fold: int) -> Row:
         raise DataDamaged(
             f"{path} was read.",
             f"Line {number} is no pair: {line[:80]!r}.",
-            "A line is name, number, number or name, number, name, number; a name is letters, digits, '_', '-' and '.'.",
+            "A line is name, number, number or name, number, name, number; a name has letters, digits, '_', '-', '.'.",
         )
     first, second = (f"{person}_{int(shot):04d}.jpg" for person, shot in zip(people, shots, strict=True))
     return fold, first, second, len(cells) == 3
@@ -115,10 +115,10 @@ def read_view2(root: Path, folders: tuple[str, ...], size: tuple[int, int] | Non
         subjects=np.array([people[_person(name)] for name in names], np.int32),
     )
     samples = [
-        Sample(f"{i:06d}", name, file, functools.partial(_face, file, size))
+        Sample(f"{i:06d}", name, functools.partial(_face, file, size))
         for i, (name, file) in enumerate(zip(names, files, strict=True))
     ]
-    return Content(samples, pairs, pairs.sha256(names))
+    return Content(samples, pairs, pairs.sha256(names), dict(zip(names, files, strict=True)))
 
 
 def _face(file: Path, size: tuple[int, int] | None, key: str) -> Face:

@@ -8,18 +8,19 @@ comparison is a non-match: an error where the pair is mated.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.answers import Table
-from bench.asking import Asking, Batches
+from bench.asking import ALL, Asking, Batches
 from bench.contracts import Embedder
 from bench.errors import ContractBroken, WrongUse
 from bench.method import Method
 from bench.metrics import biometric, resampling
 from bench.metrics.metric import Estimate, Metric
-from bench.protocol import Content, Protocol, Role, Task
+from bench.protocol import Content, Protocol, Role, Scored, Task
 from bench.results import Curve, Score
 
 if TYPE_CHECKING:
@@ -100,12 +101,12 @@ def _same(one: Table, other: Table) -> bool:
 EMBED = Batches("embed", _check, _missing, _empty, _same)
 
 
-def judge(content: Content, answers: Table, method: Method | None) -> Table:
+def judge(content: Content, answers: Mapping[str, Table], roles: Mapping[str, tuple[Method, ...]]) -> Table:
     """Compare the vectors of every pair.
 
     Trials: ``trial`` int32, ``fold`` int16, ``mated`` bool; ``reference``, ``probe``, and ``_subject`` of each int32;
     ``score`` float64 (-inf where it failed), ``cosine`` float64 where the score is another; ``reference_failure``
-    and ``probe_failure`` str, "" where there is a vector.
+    and ``probe_failure`` str, "" where there is a vector, or ``failure`` where only scores were given.
     """
     import numpy as np
 
@@ -114,18 +115,17 @@ def judge(content: Content, answers: Table, method: Method | None) -> Table:
     table |= {"fold": pairs.fold.astype(np.int16), "mated": pairs.mated}
     for side, rows in (("reference", pairs.reference), ("probe", pairs.probe)):
         table |= {side: rows.astype(np.int32), f"{side}_subject": pairs.subjects[rows].astype(np.int32)}
-    if "score" in answers:  # a stranger's own comparison scores
-        failed = ["" if np.isfinite(score) else "no score" for score in answers["score"]]
-        scores = {"score": answers["score"]}
-        failures = {"reference_failure": failed, "probe_failure": failed}
+    given = answers[ALL]
+    reason: list[str] = given["failure"]
+    if "score" in given:  # a stranger's own comparisons: nobody knows which of the two samples failed
+        scores, failures = {"score": given["score"]}, {"failure": reason}
     else:
-        euclidean = method is not None and method.similarity == "euclidean"
-        cosine, distance = _compare(answers["embedding"], pairs, euclidean)
+        euclidean = any(method.similarity == "euclidean" for method in roles.get("method", ()))
+        cosine, distance = _compare(given["embedding"], pairs, euclidean)
         scores = {"score": -distance, "cosine": cosine} if euclidean else {"score": cosine}
-        reason: list[str] = answers["failure"]
         sides = (("reference_failure", pairs.reference), ("probe_failure", pairs.probe))
         failures = {side: [reason[i] for i in rows.tolist()] for side, rows in sides}
-    gone = np.array([bool(a or b) for a, b in zip(*failures.values(), strict=True)])
+    gone = np.array([any(reasons) for reasons in zip(*failures.values(), strict=True)])
     return {**table, **{name: np.where(gone, -np.inf, score) for name, score in scores.items()}, **failures}
 
 
@@ -154,38 +154,53 @@ class _Prepared:
         import numpy as np
 
         self.comparisons = biometric.Comparisons(trials["score"], trials["mated"], trials["fold"], trials.get("cosine"))
-        samples = np.concatenate([trials["reference"], trials["probe"]])
-        subjects = np.concatenate([trials["reference_subject"], trials["probe_subject"]])
-        failed = np.array([bool(r) for r in trials["reference_failure"] + trials["probe_failure"]])
-        _, once = np.unique(samples, return_index=True)
-        self.failed, subjects = failed[once], subjects[once]
+        self.first, self.second = trials["reference_subject"], trials["probe_subject"]
+        self.compared = len(self.first)
+        if "failure" in trials:
+            self.reasons: list[str] = trials["failure"]
+            return
+        _, once = np.unique(np.concatenate([trials["reference"], trials["probe"]]), return_index=True)
+        both = trials["reference_failure"] + trials["probe_failure"]
+        self.reasons = [both[i] for i in once.tolist()]
+        self.failed = np.array([bool(reason) for reason in self.reasons])
         # A sample is drawn as often as its person, a comparison as the two persons in it.
-        self.first = np.concatenate([trials["reference_subject"], subjects])
-        self.second = np.concatenate([trials["probe_subject"], subjects])
+        subjects = np.concatenate([self.first, self.second])[once]
+        self.first, self.second = (np.concatenate([side, subjects]) for side in (self.first, self.second))
+
+    @property
+    def samples_known(self) -> bool:
+        """Whether the trials say which samples failed, not only which comparisons."""
+        return len(self.first) > self.compared
+
+    def weights(self) -> Iterator[Any]:
+        """Draws of identities, the same for the same trials."""
+        return resampling.identity_weights(self.first, self.second, REPLICATES, SEED, self.compared)
 
     def compute(self, metric: Metric, weights: Any = None) -> Estimate:
         """A metric's value, under one draw of identities where ``weights`` are given."""
-        count = len(self.first) - len(self.failed)
         if metric.name != biometric.FTE.name:
-            return metric.compute(self.comparisons, None if weights is None else weights[:count])
-        if weights is None:
-            return metric.compute(int(self.failed.sum()), len(self.failed))
-        return Estimate(float(weights[count:] @ self.failed / weights[count:].sum()))
+            return metric.compute(self.comparisons, None if weights is None else weights[: self.compared])
+        return metric.compute(self.failed, None if weights is None else weights[self.compared :])
 
 
 def replicates(metrics: tuple[Metric, ...], trials: Table) -> Iterator[list[float]]:
     """The metrics under draw after draw of identities, the same draws for the same trials."""
     prepared = _Prepared(trials)
-    for weights in resampling.identity_weights(prepared.first, prepared.second, REPLICATES, SEED):
+    for weights in prepared.weights():
         yield [prepared.compute(metric, weights).value for metric in metrics]
 
 
-def score(protocol: Protocol, trials: Table) -> tuple[tuple[Score, ...], tuple[Curve, ...]]:
-    """Every metric with an interval by bootstrap over identities, and the DET curve."""
+def score(protocol: Protocol, trials: Table) -> Scored:
+    """Every metric with an interval by bootstrap over identities, and the DET curve.
+
+    A rate that is only bounded gets no interval. Of scores made elsewhere the failure rate of samples is not known
+    and left out.
+    """
     prepared = _Prepared(trials)
-    drawn = list(replicates(protocol.metrics, trials))
+    metrics = [m for m in protocol.metrics if prepared.samples_known or m.name != biometric.FTE.name]
+    drawn = [[prepared.compute(metric, w).value for metric in metrics] for w in prepared.weights()]
     scores = []
-    for column, metric in enumerate(protocol.metrics):
+    for column, metric in enumerate(metrics):
         estimate = prepared.compute(metric)
         low, high = resampling.bounded_interval(estimate, *resampling.interval([row[column] for row in drawn]))
         folds = estimate.folds
@@ -193,8 +208,8 @@ def score(protocol: Protocol, trials: Table) -> tuple[tuple[Score, ...], tuple[C
             Score(
                 metric=metric.name,
                 value=estimate.value,
-                low=low,
-                high=high,
+                low=None if estimate.bound else low,
+                high=None if estimate.bound else high,
                 better=metric.better,
                 unit=metric.unit,
                 bound=estimate.bound,
@@ -205,7 +220,8 @@ def score(protocol: Protocol, trials: Table) -> tuple[tuple[Score, ...], tuple[C
             )
         )
     points = biometric.det_points(prepared.comparisons)
-    return tuple(scores), (Curve("det", "fmr", "fnmr", points),)
+    reasons = Counter(sorted(filter(None, prepared.reasons)))
+    return Scored(tuple(scores), (Curve("det", "fmr", "fnmr", points),), len(prepared.reasons), dict(reasons))
 
 
 def limit(content: Content, count: int) -> Content:
@@ -243,7 +259,7 @@ def limit(content: Content, count: int) -> Content:
     return replace(content, samples=samples, truth=fewer)
 
 
-def external(content: Content, table: Table) -> Table:
+def external(content: Content, table: Table) -> dict[str, Table]:
     """Answers made elsewhere, in our order; what is absent is a failure.
 
     ``table`` has ``trial`` and ``score`` (the protocol's trial numbers from 0), or ``name`` (the images' names as their
@@ -254,7 +270,8 @@ def external(content: Content, table: Table) -> Table:
     if "trial" in table and "score" in table:
         scores = np.full(len(content.truth.mated), np.nan)
         scores[_places(table["trial"], {str(i): i for i in range(len(scores))}, "trial")] = _numbers(table["score"])
-        return {"score": scores, "failure": [""] * len(scores)}
+        failed = ["" if finite else "no score" for finite in np.isfinite(scores)]
+        return {ALL: {"score": scores, "failure": failed}}
     if "name" not in table:
         found = f"Its columns are {', '.join(list(table)[:8])}."
         raise WrongUse("A table of answers was read.", found, "Give trial and score, or name and an embedding.")
@@ -263,7 +280,7 @@ def external(content: Content, table: Table) -> Table:
         vectors = np.column_stack([_numbers(column) for name, column in table.items() if name != "name"])
     embedding = np.full((len(content.samples), vectors.shape[1]), np.nan, np.float32)
     embedding[_places(table["name"], {s.name: i for i, s in enumerate(content.samples)}, "name")] = vectors
-    return {"embedding": embedding, "failure": _missing({"embedding": embedding})}
+    return {ALL: {"embedding": embedding, "failure": _missing({"embedding": embedding})}}
 
 
 def _numbers(column: Any) -> Any:

@@ -6,11 +6,12 @@ from typing import Any
 
 import bench
 
-FLIP = bench.Option("flip", True, "add the vector of the mirror image before comparing")
+REFINED = "MS-Celeb-1M (refined)"
 
 
 @bench.hookimpl
 def facebench_methods() -> list[bench.Method]:
+    """The one method of this plugin."""
     return [
         bench.Method(
             name="mobilefacenet",
@@ -20,22 +21,25 @@ def facebench_methods() -> list[bench.Method]:
             weights=bench.Folder(
                 "mobilefacenet-112",
                 {"model.safetensors": "d3b7c77c8d1ca9a1f72160a67d2e2c34f9fb5917110faff36c6f23edac6b542b"},
-                source="github.com/foamliu/MobileFaceNet, commit a6cc9032, converted (see this plugin's README)",
+                source=(
+                    "https://github.com/foamliu/MobileFaceNet (commit a6cc9032a659b615f477833e1a70b5e7931bcccc) "
+                    "as weights/mobilefacenet.pt; the README of facebench-mobilefacenet says how the two differ"
+                ),
             ),
-            about="MobileFaceNet, 1.0 M parameters, 128-d",
+            about="MobileFaceNet as trained by foamliu, 1.0 M parameters, 128 numbers a face",
             licence="Apache-2.0",
-            trained_on=("MS-Celeb-1M (refined: 3.8 M faces, 85,164 identities)",),
-            withdrawn=("MS-Celeb-1M",),
-            cite="Chen et al., MobileFaceNets, arXiv 1804.07573",
+            trained_on=(REFINED,),
+            withdrawn=(REFINED,),
+            cite="Chen et al., MobileFaceNets, 2018, arXiv:1804.07573",
             similarity="cosine",
-            options=(FLIP,),
+            options=(bench.Option("flip", True, "add the embedding of the mirror image before comparing"),),
             needs=("torch", "safetensors"),
         )
     ]
 
 
 def load(given: bench.Load) -> Any:
-    """The network with its weights, on the given device."""
+    """Make the embedder; torch is imported here and not before."""
     from facebench_mobilefacenet.network import MobileFaceNetEmbedder
 
     return MobileFaceNetEmbedder.load(given)
