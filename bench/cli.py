@@ -346,18 +346,30 @@ def _board_json(board: leaderboard.Board) -> dict[str, Any]:
 
 
 def _show_board(board: leaderboard.Board) -> None:
+    """A board's ranks, with as many metrics as the terminal is wide."""
     console = Console()
     console.print(f"\n[bold]{escape(board.protocol)}[/]")
     metrics = leaderboard.columns(board)
     if metrics:
-        grid = _grid("rank", "method", f"{metrics[0]} \\[95 %]", *metrics[1:5], "fte")
-        for row in board.rows:
-            result = row.entry.result
-            headline = escape(leaderboard.number(result.scores[0], interval=True))
-            rest = [leaderboard.number(result.score(m)) for m in [*metrics[1:5], "fte"]]
-            floor = " [dim](floor)[/]" if any(card.floor for card in result.cards.values()) else ""
-            grid.add_row(row.rank, escape(result.name) + floor, headline, *rest)
+        results = [row.entry.result for row in board.rows]
+        floors = [any(card.floor for card in result.cards.values()) for result in results]
+        names = [r.name + (" (floor)" if floor else "") for r, floor in zip(results, floors, strict=True)]
+        shown = [
+            ("rank", [row.rank for row in board.rows]),
+            ("method", names),
+            (f"{metrics[0]} [95 %]", [leaderboard.number(r.scores[0], interval=True) for r in results]),
+        ]
+        shown += [(metric, [leaderboard.number(r.score(metric)) for r in results]) for metric in metrics[1:]]
+        grid, width = Grid(box=None, pad_edge=False, header_style="bold"), -2
+        for place, (head, cells) in enumerate(shown):
+            width += 2 + max(map(len, (head, *cells)))
+            if place < 3 or width <= console.width:
+                grid.add_column(escape(head), overflow="fold", no_wrap=width <= console.width)
+        for row in zip(*(cells for _, cells in shown[: len(grid.columns)]), strict=True):
+            grid.add_row(*map(escape, row))
         console.print(grid)
+        if hidden := [head for head, _ in shown[len(grid.columns) :]]:
+            console.print(f"[dim]not shown at this width: {escape(', '.join(hidden))}[/]")
     for entry, why in board.apart:
         console.print(f"[dim]not ranked: {escape(entry.result.name)} ({escape(why)})[/]")
 
