@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -178,16 +177,20 @@ class Cell:
         """All answers of a fold, its parts in order; raises RunDamaged where one is absent or of another length."""
         import numpy as np
 
-        tables = []
+        joined: Table = {}
+        end = 0
         for number, size in enumerate(sizes):
             path = self.part(fold, number)
             if not path.exists():
                 raise RunDamaged(f"{path} was read.", "It does not exist.", "Run the same command again.")
-            tables.append(check_length(path, read_table(path), size))
-        joined: Table = {}
-        for name in tables[0]:
-            columns = [table[name] for table in tables]
-            joined[name] = [*chain(*columns)] if isinstance(columns[0], list) else np.concatenate(columns)
+            for name, column in check_length(path, read_table(path), size).items():
+                if isinstance(column, list):
+                    joined.setdefault(name, []).extend(column)
+                    continue
+                if name not in joined:  # filled in place, so that no answer is held twice
+                    joined[name] = np.empty((sum(sizes), *column.shape[1:]), column.dtype)
+                joined[name][end : end + size] = column
+            end += size
         return joined
 
 

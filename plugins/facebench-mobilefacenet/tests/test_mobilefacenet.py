@@ -278,7 +278,7 @@ def test_loading_without_weights_says_which_file_is_needed() -> None:
 # The real weights.
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata_smoke
 @pytest.mark.parametrize("name", ["reference.npz", "reference_synthetic.npz"])
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("batch", [8, 32])
@@ -290,13 +290,13 @@ def test_the_embeddings_are_the_references(batch: int, threads: int, name: str, 
     assert method.embed(faces(given["images"]) * (batch // 8)) == pytest.approx(expected, rel=0, abs=NEAR)
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata_smoke
 def test_the_weights_on_disk_are_those_the_card_names(models: Path) -> None:
     assert METHOD.weights is not None
     assert METHOD.weights.find(models, METHOD.name) == models.resolve() / "mobilefacenet-112"
 
 
-@pytest.mark.realdata
+@pytest.mark.realdata_smoke
 def test_by_default_the_references_mirror_image_is_added(models: Path) -> None:
     folder = models / "mobilefacenet-112"
     images = np.load(folder / "reference_synthetic.npz")["images"]
