@@ -1,12 +1,13 @@
 """facebench: one instrument that asks published face-analysis methods the same frozen questions."""
 
-from bench.contracts import Differentiable, Embedder
+from bench.contracts import Differentiable, Embedder, Trainable
 from bench.errors import FacebenchError
+from bench.examples import Examples
 from bench.hookspecs import hookimpl
 from bench.method import Folder, Load, Method, Option
 from bench.metrics import metric
 from bench.protocol import Content, Data, Protocol, Role, Sample, Task
-from bench.records import Clip, Face, Question, Scan
+from bench.records import Clip, Face, Question, Scan, Snapshot
 from bench.results import Result, Score
 from bench.suite import run
 
@@ -16,6 +17,7 @@ __all__ = [
     "Data",
     "Differentiable",
     "Embedder",
+    "Examples",
     "Face",
     "FacebenchError",
     "Folder",
@@ -29,7 +31,9 @@ __all__ = [
     "Sample",
     "Scan",
     "Score",
+    "Snapshot",
     "Task",
+    "Trainable",
     "hookimpl",
     "metric",
     "run",

@@ -10,8 +10,9 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,18 @@ def contents_sha256(table: Table) -> str:
     return digest.hexdigest()
 
 
+def joined(tables: Iterable[Table]) -> Table:
+    """Tables of the same columns, one below the other."""
+    import numpy as np
+
+    first, *others = tables
+    made: Table = {}
+    for name, column in first.items():
+        columns = [column, *(table[name] for table in others)]
+        made[name] = [*chain(*columns)] if isinstance(column, list) else np.concatenate(columns)
+    return made
+
+
 class Cell:
     """The folder of one cell: a header, parts of answers, trials, the result.
 
@@ -173,25 +186,19 @@ class Cell:
         """Where a fold's part lies."""
         return self.folder / fold / f"part-{number:05d}.parquet"
 
+    def checkpoint(self, fold: str) -> Path:
+        """Where the weights of the method that was fitted for a fold lie."""
+        return self.folder / fold / "checkpoint.npz"
+
     def read(self, fold: str, sizes: list[int]) -> Table:
         """All answers of a fold, its parts in order; raises RunDamaged where one is absent or of another length."""
-        import numpy as np
-
-        joined: Table = {}
-        end = 0
+        tables = []
         for number, size in enumerate(sizes):
             path = self.part(fold, number)
             if not path.exists():
                 raise RunDamaged(f"{path} was read.", "It does not exist.", "Run the same command again.")
-            for name, column in check_length(path, read_table(path), size).items():
-                if isinstance(column, list):
-                    joined.setdefault(name, []).extend(column)
-                    continue
-                if name not in joined:  # filled in place, so that no answer is held twice
-                    joined[name] = np.empty((sum(sizes), *column.shape[1:]), column.dtype)
-                joined[name][end : end + size] = column
-            end += size
-        return joined
+            tables.append(check_length(path, read_table(path), size))
+        return joined(tables)
 
 
 def check_length(path: Path, table: Table, size: int) -> Table:

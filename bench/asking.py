@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.answers import Cell, Table, check_length, read_table, write_table
-from bench.errors import ContractBroken, MethodFailed
+from bench.batches import Answered, Batches, Desk
+from bench.checkpoints import check_snapshot, read_snapshot, write_snapshot
+from bench.errors import ContractBroken, DataDamaged, MethodFailed
 from bench.images import Unreadable
 from bench.method import Configured, Load
 from bench.protocol import Content, Protocol, Sample
-from bench.worker import Raised, Worker
+from bench.worker import Worker
 
 PART = 256
 ALL = "all"  # the one fold of a method that is not fitted
@@ -34,22 +36,6 @@ class Settings:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Batches:
-    """How a task puts records to a method.
-
-    ``call``: the contract call; ``check(value, n)`` returns the answers' columns for n records and
-    raises ContractBroken; ``missing(columns)`` gives a reason a row ("" where answered); ``empty(columns, n)``
-    makes the columns of n records that have no answer; ``same(a, b)`` tells whether two answers agree.
-    """
-
-    call: str
-    check: Callable[[Any, int], Table]
-    missing: Callable[[Table], list[str]]
-    empty: Callable[[Table, int], Table]
-    same: Callable[[Table, Table], bool]
-
-
 class Asking:
     """One cell being asked: its protocol, methods, content, settings in force and folder."""
 
@@ -65,9 +51,10 @@ class Asking:
     ) -> None:
         self.protocol, self.roles, self.content, self.cell = protocol, roles, content, cell
         self.settings, self.models, self.progress = settings, models, progress
+        self.folds: list[str] = []
 
-    def open_worker(self, configured: Configured, log: Path, fold: str | None = None) -> Worker:
-        """Load a method in a process of its own."""
+    def open_worker(self, configured: Configured, log: Path, fold: str = ALL) -> Worker:
+        """Load a method in a process of its own; one that was fitted on ``fold`` gets its weights."""
         weights = configured.method.weights
         folder = weights.find(self.models, str(configured)) if weights else None
         given = Load(
@@ -75,10 +62,40 @@ class Asking:
             device=self.settings.device,
             threads=self.settings.threads or 1,
             seed=self.settings.seed,
-            fold=fold,
             options=configured.options,
         )
-        return Worker(configured, given, log, self.settings.memory)
+        worker = Worker(configured, given, log, self.settings.memory)
+        try:
+            if (checkpoint := self.cell.checkpoint(fold)).exists():
+                worker.restore(read_snapshot(checkpoint).weights)
+        except BaseException:
+            worker.close()
+            raise
+        return worker
+
+    def fit(self, role: str, fold: str, samples: Sequence[Sample], labels: Any) -> None:
+        """Fit the one method of ``role`` on a fold's training split and keep its last snapshot.
+
+        A fit that was stopped goes on from the last snapshot on disk; a finished one is not done again. Raises
+        DataDamaged where an example cannot be read.
+        """
+        checkpoint = self.cell.checkpoint(fold)
+        if checkpoint.exists():
+            return
+        (configured,) = self.roles[role]
+        stopped = self.cell.folder / fold / "stopped.npz"
+        begun = read_snapshot(stopped) if stopped.exists() else None
+
+        def fetch(positions: list[int]) -> list[Any]:
+            return [_example(samples[position]) for position in positions]
+
+        with self.open_worker(configured, self.cell.log) as worker:
+            for snapshot in worker.fit(labels, fetch, begun):
+                write_snapshot(stopped, check_snapshot(snapshot, str(configured)))
+        if not stopped.exists():
+            do = "yield bench.Snapshot(step, weights) at least once."
+            raise ContractBroken(f"{configured} was fitted.", "It yielded no snapshot.", do)
+        os.replace(stopped, checkpoint)
 
     def ask_all(self, role: str, batches: Batches, fold: str = ALL) -> None:
         """Put every sample to the one method of ``role`` and keep the answers of ``fold``, in parts.
@@ -87,6 +104,7 @@ class Asking:
         depend on which worker answered it or when.
         """
         size, samples = self.part_size, self.content.samples
+        self.folds.append(fold)
         pieces = [samples[i : i + size] for i in range(0, len(samples), size)]
         todo: queue.SimpleQueue[int] = queue.SimpleQueue()
         done = 0
@@ -112,7 +130,15 @@ class Asking:
     def answers(self) -> Answers:
         """The answers on disk by fold, each in the samples' order; read when asked for."""
         total, size = len(self.content.samples), self.part_size
-        return Answers(self.cell, {ALL: [min(size, total - i) for i in range(0, total, size)]})
+        return Answers(self.cell, {fold: [min(size, total - i) for i in range(0, total, size)] for fold in self.folds})
+
+
+def _example(sample: Sample) -> Any:
+    try:
+        return sample.read(sample.key)
+    except Unreadable as error:
+        found = f"Its {sample.name} is to be learned from and cannot be read: {error.reason}."
+        raise DataDamaged("A training split was read.", found, "Get the data set again, or mend this file.") from None
 
 
 class Answers(Mapping[str, Table]):
@@ -167,13 +193,13 @@ class _Crew:
     def _guarded(self, number: int) -> None:
         try:
             name = "worker.log" if number == 0 else f"worker-{number}.log"
-            with self.asking.open_worker(self.configured, self.asking.cell.folder / name) as worker:
-                self._parts(_Desk(worker, self.batches, self.asking.settings.batch_size or 1))
+            with self.asking.open_worker(self.configured, self.asking.cell.folder / name, self.fold) as worker:
+                self._parts(Desk(worker, self.batches, self.asking.settings.batch_size or 1))
         except BaseException as error:  # handed to the thread that waits
             self.errors.append(error)
             self.stopped.set()
 
-    def _parts(self, desk: _Desk) -> None:
+    def _parts(self, desk: Desk) -> None:
         """Answer open parts until none is left, reading one batch ahead of the method."""
         batches: list[Answered] = []
         for answered in desk.answer(self._open_batches(desk.size)):
@@ -195,7 +221,7 @@ class _Crew:
             for start in range(0, len(piece), size):
                 yield number, start + size >= len(piece), piece[start : start + size]
 
-    def _keep(self, number: int, batches: list[Answered], desk: _Desk) -> None:
+    def _keep(self, number: int, batches: list[Answered], desk: Desk) -> None:
         import numpy as np
 
         reasons = [reason for answered in batches for reason in answered.reasons]
@@ -212,133 +238,3 @@ class _Crew:
             table[name] = np.concatenate([columns[name] for columns in filled])
         table["failure"] = reasons
         write_table(self.asking.cell.part(self.fold, number), table)
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A batch on its way: which part it is of, and which of its samples could be read."""
-
-    number: int
-    last: bool
-    reasons: list[str]
-    rows: list[int]
-    records: list[Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """A batch answered: its columns (None where nothing was), and a reason a sample."""
-
-    number: int
-    last: bool
-    columns: Table | None
-    reasons: list[str]
-
-
-class _Desk:
-    """One worker and its batches, each padded to the same size, at most two on their way."""
-
-    def __init__(self, worker: Worker, batches: Batches, size: int) -> None:
-        self.worker, self.batches, self.size = worker, batches, size
-        self.like: Table | None = None
-        self.first_raised = ""
-        self._early: deque[Any] = deque()  # answers taken off the pipe before their turn
-
-    def answer(self, open_batches: Iterator[tuple[int, bool, Sequence[Sample]]]) -> Iterator[Answered]:
-        """Answer batches in order, reading the next one's images while the method is at work."""
-        waiting: deque[_Asked] = deque()
-        for number, last, samples in open_batches:
-            asked = self._read(number, last, samples)
-            if asked.records:
-                self.worker.send(self.batches.call, self._padded(asked.records))
-            waiting.append(asked)
-            while not self.worker.room or len(waiting) > 2:
-                yield self._take(waiting.popleft())
-        while waiting:
-            yield self._take(waiting.popleft())
-
-    def _read(self, number: int, last: bool, samples: Sequence[Sample]) -> _Asked:
-        reasons, rows, records = [""] * len(samples), [], []
-        for row, sample in enumerate(samples):
-            try:
-                records.append(sample.read(sample.key))
-                rows.append(row)
-            except Unreadable as error:
-                reasons[row] = error.reason
-        return _Asked(number, last, reasons, rows, records)
-
-    def _padded(self, records: list[Any]) -> list[Any]:
-        """As many records as every batch has, since a network's last bits may depend on that."""
-        return records + [records[-1]] * (self.size - len(records))
-
-    def _take(self, asked: _Asked) -> Answered:
-        columns = None
-        if asked.records:
-            value = self._early.popleft() if self._early else self.worker.receive()
-            if isinstance(value, Raised):
-                columns = self._one_by_one(asked)
-            else:
-                first = self.like is None
-                columns = self._checked(value)
-                if first:
-                    self._probe(asked, columns)
-            if columns is not None:
-                for row, reason in zip(asked.rows, self.batches.missing(columns), strict=False):
-                    asked.reasons[row] = asked.reasons[row] or reason
-                columns = self._spread(asked, columns)
-        return Answered(asked.number, asked.last, columns, asked.reasons)
-
-    def _call(self, records: list[Any]) -> Any:
-        """A call out of turn; answers already on their way are put aside for theirs."""
-        while self.worker.outstanding:
-            self._early.append(self.worker.receive())
-        return self.worker.call(self.batches.call, records)
-
-    def _checked(self, value: Any) -> Table:
-        columns = self.batches.check(value, self.size)
-        if self.like is None:
-            self.like = columns
-        if any(self.like[name].shape != column.shape for name, column in columns.items()):
-            raise ContractBroken(
-                f"{self.worker.name} was called.", "Its answers changed their length between two calls."
-            )
-        return columns
-
-    def _probe(self, asked: _Asked, columns: Table) -> None:
-        """Ask the first batch once more in another order: row i must answer record i, and twice alike."""
-        import numpy as np
-
-        turned = self._padded(asked.records)
-        again = self._call(turned[1:] + turned[:1])
-        back = None if isinstance(again, Raised) else self._checked(again)
-        if back is None or not self.batches.same(columns, {name: np.roll(c, 1, axis=0) for name, c in back.items()}):
-            raise ContractBroken(
-                f"{self.worker.name} was asked the same {len(asked.records)} records in another order.",
-                "Its answers to them were other ones.",
-                "Row i must answer record i, the same each time: seed what is random from Load.seed and the record.",
-            )
-
-    def _one_by_one(self, asked: _Asked) -> Table | None:
-        """A batch in which the method raised: find the records that made it raise, and count only those."""
-        import numpy as np
-
-        singles: list[Table | None] = []
-        for row, record in zip(asked.rows, asked.records, strict=True):
-            value = self._call([record] * self.size)
-            if isinstance(value, Raised):
-                asked.reasons[row] = f"raised {value.type}"
-                self.first_raised = self.first_raised or f" The first: {value.text[:300]}."
-                singles.append(None)
-            else:
-                singles.append({name: column[:1] for name, column in self._checked(value).items()})
-        if self.like is None:
-            return None
-        filled = [self.batches.empty(self.like, 1) if single is None else single for single in singles]
-        return {name: np.concatenate([columns[name] for columns in filled]) for name in self.like}
-
-    def _spread(self, asked: _Asked, columns: Table) -> Table:
-        """The rows of records that could be read, among rows for those that could not."""
-        full = self.batches.empty(columns, len(asked.reasons))
-        for name, column in columns.items():
-            full[name][asked.rows] = column[: len(asked.rows)]
-        return full

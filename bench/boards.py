@@ -96,17 +96,29 @@ def write_boards(folder: Path) -> list[Path]:
 
 def check_boards(folder: Path) -> list[str]:
     """What on the boards is not what its files say: pages, scores, trials, places. Empty when all is true."""
+    written = pages(folder)
     faults = [
         f"{path} is not what 'facebench rank {folder}' writes"
-        for path, text in pages(folder).items()
+        for path, text in written.items()
         if not path.exists() or path.read_text("utf-8") != text
     ]
     for entry in read_results([folder]):
         expected = folder.joinpath(*entry.result.protocol.split("/"))
         if entry.path.parent != expected:
             faults.append(f"{entry.path} belongs into {expected}")
-        faults += [f"{entry.path}: {what}" for what, fault in audit(entry.path) if fault]
+        faults += [f"{entry.path}: {what}" for what, fault in _audited(entry) if fault]
+    faults += [
+        f"{path} is of a board that is gone" for path in sorted(folder.rglob("README.md")) if path not in written
+    ]
     return faults
+
+
+def _audited(found: Entry) -> list[tuple[str, str]]:
+    """The audit of a result on a board; where its data set forbids publishing trials, what can be had without them."""
+    protocol = discover().protocols.get(found.result.protocol)
+    if protocol is None or protocol.data.trials_publishable or found.trials.exists():
+        return audit(found.path)
+    return audit(found.path)[:-1]
 
 
 def into_boards(entries: Iterable[Entry], folder: Path) -> list[Path]:
@@ -212,14 +224,20 @@ def audit(path: str | Path) -> list[tuple[str, str]]:
         ("it answers the official question", "" if same else f"digest {result.digest[:12]}, not {protocol.digest[:12]}")
     )
     checks.append(
-        ("it says so", "" if same == result.official or result.provenance.limit else "its mark 'official' is wrong")
+        (
+            "it says so",
+            "" if result.official == (same and result.provenance.limit is None) else "its mark 'official' is wrong",
+        )
     )
     try:
         trials = _own_trials(found)
     except NotAResult as error:
         return [*checks, ("its trials are at hand and its own", error.found)]
     checks.append(("its trials are at hand and its own", ""))
-    scored = protocol.task.score(protocol, trials)
+    try:
+        scored = protocol.task.score(protocol, trials)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # a stranger's file may hold anything
+        return [*checks, ("its trials can be scored", f"{type(error).__name__}: {error}")]
     again = {score.metric: score for score in scored.scores}
     for score in result.scores:
         other = again.pop(score.metric, None)

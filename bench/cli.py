@@ -18,6 +18,7 @@ from bench.display import Progress
 from bench.errors import FacebenchError, UnknownName, WrongUse
 from bench.metrics import METRICS
 from bench.plugins import Plugin, Registry, discover
+from bench.suites import SUITES
 from bench.tasks import TASKS
 
 app = typer.Typer(
@@ -43,11 +44,10 @@ def main() -> None:
     except FacebenchError as error:
         _stderr().print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2 if isinstance(error, WrongUse) else 1)
-    except KeyboardInterrupt:
-        _stderr().print("\nStopped. The same command goes on from what is on disk.")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
+    except SystemExit as ended:  # typer turns Ctrl-C into status 130 and a closed pipe into 1
+        if ended.code == 130:
+            _stderr().print("\nStopped. The same command goes on from what is on disk.")
+        sys.exit(0 if isinstance(ended.__context__, BrokenPipeError) else ended.code)
 
 
 def _stderr() -> Console:
@@ -81,7 +81,7 @@ def list_(
     """Show what there is: tasks, protocols, methods, plugins, metrics, suites."""
     if kind is not None and kind not in KINDS:
         raise UnknownName.of("listing", kind, KINDS, "facebench list")
-    found = {name: _listed(name, discover()) for name in (KINDS[:4] if kind is None else (kind,))}
+    found = {name: _listed(name, discover()) for name in ((*KINDS[:4], "suites") if kind is None else (kind,))}
     if as_json:
         _print_json(found if kind is None else found[kind])
         return
@@ -108,7 +108,7 @@ def _listed(kind: str, registry: Registry) -> list[dict[str, str]]:
         return [{"name": f"{p.distribution} {p.version}", "kind": p.kind, "state": _state(p)} for p in registry.plugins]
     if kind == "metrics":
         return [{"name": m.name, "better": m.better, "about": m.about or m.cite} for m in METRICS.values()]
-    return []
+    return [{"name": s.name, "about": s.about} for s in SUITES.values()]
 
 
 def _state(plugin: Plugin) -> str:
@@ -121,7 +121,7 @@ def _state(plugin: Plugin) -> str:
 def show(name: str, as_json: Json = False) -> None:
     """Show all that is known of a protocol, method, task, metric or plugin."""
     registry = discover()
-    things: dict[str, Any] = {**METRICS, **TASKS, **registry.protocols}
+    things: dict[str, Any] = {**METRICS, **TASKS, **SUITES, **registry.protocols}
     things |= {plugin.distribution: plugin for plugin in registry.plugins}
     things |= {n: method for n, (method, _) in registry.methods.items()}
     if name not in things:
@@ -131,6 +131,7 @@ def show(name: str, as_json: Json = False) -> None:
     if name in registry.protocols:
         card |= {"digest": thing.digest, "task": thing.task.name, "metrics": [m.name for m in thing.metrics]}
         card |= {"limits": thing.task.limits, "official trials": card.pop("trials_sha256")}
+        del card["read"]
     if as_json:
         _print_json(card)
         return
@@ -161,7 +162,7 @@ def _words(value: Any) -> str:
 def _batch(text: str) -> int | None:
     if text == "auto":
         return None
-    if not text.isdigit():
+    if not (text.isascii() and text.isdigit()):
         raise WrongUse(f"--batch-size {text} was asked for.", "It is a number or auto.")
     return int(text)
 
@@ -181,13 +182,13 @@ def _memory(text: str | None) -> int | None:
     unit = number.lstrip("0123456789.")
     try:
         return int(float(number.removesuffix(unit)) * units[unit])
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError):
         raise WrongUse(f"--memory {text} was asked for.", "It is a size such as 4GB or 500MB.") from None
 
 
 @app.command()
 def run(
-    protocol: Annotated[list[str], typer.Argument(help="What to ask: see 'facebench list protocols'.")],
+    protocol: Annotated[list[str], typer.Argument(help="What to ask, or a suite: 'facebench list'.")],
     method: Annotated[list[str], typer.Option(help="Whom to ask, one cell each: NAME or NAME:option=value,…")] = [],  # noqa: B006
     role: Annotated[list[str], typer.Option(help="ROLE=METHOD[;METHOD…], for protocols with several roles.")] = [],  # noqa: B006
     batch_size: Annotated[
@@ -205,46 +206,66 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Fit, ask, judge and score; a stopped run goes on, a finished one is read."""
+    settings: dict[str, Any] = {
+        "batch_size": _batch(batch_size),
+        "threads": threads,
+        "data": data,
+        "models": models,
+        "out": out,
+        "limit": limit,
+        "seed": seed,
+        "device": device,
+        "workers": workers,
+        "memory": _memory(memory),
+    }
+    named = [name for name in protocol if name in SUITES]
+    if named and (len(protocol) > 1 or method or role):
+        raise WrongUse(f"{named[0]} was to be run.", "A suite brings its own methods.", f"facebench run {named[0]}")
     with Progress(quiet=as_json) as progress:
+        if named:
+            cells = suite.run_suite(named[0], progress=progress, **settings)
+        else:
+            cells = suite.run_cells(protocol, method, roles=dict(map(_role, role)), progress=progress, **settings)
         outcomes = []
-        for outcome in suite.run_cells(
-            protocol,
-            method,
-            roles=dict(map(_role, role)),
-            batch_size=_batch(batch_size),
-            threads=threads,
-            data=data,
-            models=models,
-            out=out,
-            limit=limit,
-            seed=seed,
-            device=device,
-            workers=workers,
-            memory=_memory(memory),
-            progress=progress,
-        ):
+        for outcome in cells:
             outcomes.append(outcome)
             progress.clear()
-            if outcome.error is not None:
+            if outcome.error is not None and not outcome.skipped:
                 label = f"{outcome.protocol} {outcome.methods}"
                 progress.print(f"[bold red]failed:[/] {escape(label)}\n{escape(str(outcome.error))}")
     done = [o.result for o in outcomes if o.result is not None]
     if as_json:
         _print_json([asdict(result) for result in done])
     else:
-        for result in done:
+        if named:
+            _show_boards(outcomes)
+        for result in [] if named else done:
             _show_result(result)
         _where(outcomes, out)
-    if len(done) < len(outcomes):
+    if any(o.error is not None and not o.skipped for o in outcomes):
         raise typer.Exit(1)
+
+
+def _show_boards(outcomes: list[suite.Outcome]) -> None:
+    """The boards of what was run, then what was skipped and what would enable it."""
+    for board in boards.rank([boards.entry(o.folder) for o in outcomes if o.result is not None]).values():
+        _show_board(board)
+    console = Console(highlight=False)
+    skipped = [o for o in outcomes if o.skipped]
+    for first in {str(o.error): o for o in reversed(skipped)}.values():
+        cells = ", ".join(o.protocol for o in skipped if str(o.error) == str(first.error))
+        console.print(f"\n[yellow]skipped:[/] {escape(first.methods)} on {escape(cells)}\n{escape(str(first.error))}")
+    console.print()
 
 
 def _where(outcomes: list[suite.Outcome], out: Path) -> None:
     console = Console(highlight=False, soft_wrap=True)
     for outcome in outcomes:
+        if outcome.skipped:
+            continue
         files = "result.json, trials.parquet, answers, log" if outcome.result else "what was answered so far, log"
         console.print(f"{escape(str(outcome.folder))}/  [dim]{files}[/]")
-    failed = sum(outcome.error is not None for outcome in outcomes)
+    failed = sum(outcome.error is not None and not outcome.skipped for outcome in outcomes)
     if failed:
         console.print(f"[bold red]{failed} of {len(outcomes)} cells failed[/]; the same command goes on with them.")
     else:

@@ -6,14 +6,15 @@ This is the only module that says ``typing.Protocol``; elsewhere a protocol is a
 from __future__ import annotations
 
 import typing
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.examples import Examples
+from bench.records import Face, Snapshot
 
 if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
-
-from bench.records import Face
 
 
 class Embedder(typing.Protocol):
@@ -35,6 +36,18 @@ class Differentiable(typing.Protocol):
         ``images``: float32 [n, height, width, 3], RGB in [0, 1]; ``direction``: float32 [n, d].
         Returns float32 [n, d] and d(sum(embedding * direction)) / d(images), shaped like ``images``.
         """
+        ...
+
+
+class Trainable(typing.Protocol):
+    """A method that is fitted on a fold's training split before it answers that fold; its card says ``trainable``."""
+
+    def fit(self, examples: Examples, last: Snapshot | None) -> Iterator[Snapshot]:
+        """Yield snapshots, the last one to be used; ``last`` is the one to go on from, if a fit was stopped."""
+        ...
+
+    def restore(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Answer from now on as the method that had these weights; called on a method that was just loaded."""
         ...
 
 

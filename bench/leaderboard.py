@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ def markdown(board: Board, protocol: Protocol | None, reported: list[dict[str, A
         lines += [_results_table(board), "", _legend(board), "", "## Methods", "", _methods_table(board), ""]
     if board.apart:
         lines += ["## Not ranked", ""]
-        lines += [f"- {_plain(e.result.name)}: {_plain(why)}" for e, why in board.apart] + [""]
+        lines += [f"- {_plain(why)}: {_plain(e.result.name)}" for e, why in board.apart] + [""]
     if reported:
         lines += ["## Reported elsewhere, not measured here", "", _REPORTED, "", _reported_table(reported), ""]
     if protocol is not None:
@@ -146,10 +147,10 @@ def markdown(board: Board, protocol: Protocol | None, reported: list[dict[str, A
         lines += [
             "## Recompute",
             "",
-            f"Protocol digest `{first.digest}`, data fingerprint `{first.provenance.data}`.",
+            f"Protocol digest `{_plain(first.digest)}`, data fingerprint `{_plain(first.provenance.data)}`.",
             "",
         ]
-        lines += [f"    facebench run {board.protocol} --method METHOD --data DIR --models DIR", ""]
+        lines += [f"    facebench run {' '.join(board.protocol.split())} --method METHOD --data DIR --models DIR", ""]
     return "\n".join(lines)
 
 
@@ -168,7 +169,7 @@ def _results_table(board: Board) -> str:
         name = _plain(result.name) + (" (floor)" if any(c.floor for c in result.cards.values()) else "")
         scores = [number(result.score(metric)) for metric in others]
         body.append([row.rank, name, number(result.scores[0], interval=True), spread(result.scores[0]), *scores])
-    return _table(head, body)
+    return _table([_plain(cell).replace("\\[95", "[95") for cell in head], body)
 
 
 def _legend(board: Board) -> str:
@@ -222,7 +223,8 @@ def _table(head: list[str], body: list[list[str]]) -> str:
 
 def _plain(text: str) -> str:
     """Text of a result file, fit for Markdown: names come from strangers."""
-    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|").replace("`", "'").replace("[", "\\[")
+    text = html.escape(" ".join(text.split()), quote=False).replace("`", "'")
+    return re.sub(r"([\\|\[])", r"\\\1", text)
 
 
 def _sentence(text: str) -> str:
@@ -241,7 +243,7 @@ def index(boards: Mapping[str, Board]) -> str:
             [
                 f"\\[{name}]({name}/README.md)"[1:],
                 str(len(board.rows)),
-                headline,
+                _plain(headline),
                 best,
                 ", ".join(_plain(r.name) for r in leaders),
             ]

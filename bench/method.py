@@ -99,14 +99,13 @@ class Load:
     """All that a method's ``load`` is told; it may grow without breaking plugins.
 
     ``weights``: the checked folder, or None; ``device``: "cpu", "cuda", …; ``threads``: how many
-    the method may use; ``fold``: which fold's checkpoint, or None; ``options``: every option's value.
+    the method may use; ``seed``: for what is drawn at random; ``options``: every option's value.
     """
 
     weights: Path | None = None
     device: str = "cpu"
     threads: int = 1
     seed: int = 0
-    fold: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -117,7 +116,8 @@ class Method:
     ``tasks``: the tasks it answers; ``inputs``: what its images must be ("raw", "arcface-112");
     ``similarity``: "cosine" or "euclidean"; ``needs``: importable packages ``load`` uses;
     ``trained_on``: data sets, those in ``withdrawn`` having been taken back by their publisher;
-    ``batch``: how many records a call takes by default.
+    ``batch``: how many records a call takes by default; ``trainable``: fitted on each fold's training split;
+    ``floor``: knows nothing of faces and marks where a board begins.
     """
 
     name: str
@@ -134,6 +134,7 @@ class Method:
     options: tuple[Option, ...] = ()
     needs: tuple[str, ...] = ()
     batch: int = 32
+    trainable: bool = False
     floor: bool = False
 
     def __post_init__(self) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -131,7 +133,7 @@ def _folder(manifest: Path) -> Iterator[Plugin]:
         version = str(project.get("version", "unknown"))
         for point, module in project.get("entry-points", {}).get(GROUP, {}).items():
             path = manifest.parent / "src" if (manifest.parent / "src").is_dir() else manifest.parent
-            yield Plugin(point, project["name"], version, "folder", module.partition(":")[0], str(path.resolve()))
+            yield Plugin(point, str(project["name"]), version, "folder", module.partition(":")[0], str(path.resolve()))
     except (OSError, KeyError, AttributeError, ValueError) as error:
         yield Plugin(name, name, "unknown", "folder", "", str(manifest.parent), f"its pyproject.toml: {_cause(error)}")
 
@@ -142,14 +144,17 @@ def _admitted(found: Plugin, registry: Registry) -> Plugin:
         return found
     label = f"{found.distribution}:{found.name}"
     try:
-        module = import_plugin(found.module, found.path)
-        registry.manager.register(module, label)
-        registry.manager.check_pending()
-        plugin = _bringing(found, module)
-        taken = [m.name for m in plugin.methods if m.name in registry.methods]
-        taken += [p.name for p in plugin.protocols if p.name in registry.protocols]
-        if taken:
-            raise ValueError(f"the name {taken[0]!r} is taken by another plugin")
+        with contextlib.redirect_stdout(sys.stderr):
+            module = import_plugin(found.module, found.path)
+            registry.manager.register(module, label)
+            registry.manager.check_pending()
+            plugin = _bringing(found, module)
+        for named, known in ((plugin.methods, registry.methods), (plugin.protocols, registry.protocols)):
+            names = [item.name for item in named]
+            if taken := [name for name in names if name in known]:
+                raise ValueError(f"the name {taken[0]!r} is taken by another plugin")
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"it brings the name {twice[0]!r} twice")
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # also SystemExit: a plugin must not end the program
@@ -173,4 +178,8 @@ def _bringing(found: Plugin, module: ModuleType) -> Plugin:
 
 
 def _cause(error: BaseException) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0][:300] if str(error) else 'no message'}"
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return f"{type(error).__name__}: {text.splitlines()[0][:300] if text else 'no message'}"

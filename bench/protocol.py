@@ -29,7 +29,10 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """A data set as its owner hands it out: name, folder under the data root, licence, where to get it."""
+    """A data set as its owner hands it out: name, folder under the data root, licence, where to get it.
+
+    An empty ``folder`` means that it needs no data root, as what is drawn by code does.
+    """
 
     name: str
     folder: str
@@ -88,7 +91,8 @@ class Protocol:
     """One frozen question.
 
     ``read(root)`` reads the data set under a data root; ``inputs`` says what its images are ("raw",
-    "arcface-112"); ``trials_sha256`` is that of the official trials; the first metric is the headline.
+    "arcface-112"); ``trials_sha256`` is that of the official trials; the first metric is the headline;
+    ``trains``: whether it has a training split for each fold, so that trainable methods can be asked.
     """
 
     name: str
@@ -101,6 +105,7 @@ class Protocol:
     trials_sha256: str
     about: str = ""
     cite: str = ""
+    trains: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property

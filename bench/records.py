@@ -5,8 +5,8 @@ No record carries a label, a subject, a file name or a fold. Arrays are read-onl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -64,4 +64,17 @@ class Question:
     face: Face | None = None
 
 
-RECORDS: dict[str, type] = {kind.__name__: kind for kind in (Face, Clip, Scan, Question)}
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A method while it is fitted: what it can answer with, and what it needs to go on.
+
+    ``step``: counts up; ``weights``: arrays by name, all that ``restore`` needs; ``state``: arrays by name that only
+    going on needs (an optimiser's, a generator's).
+    """
+
+    step: int
+    weights: Mapping[str, NDArray[Any]]
+    state: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+RECORDS: dict[str, type] = {kind.__name__: kind for kind in (Face, Clip, Scan, Question, Snapshot)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from typing import Any
 from bench.errors import NotAResult
 
 SCHEMA = 1
+PROTOCOL = re.compile(r"[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_.-]*)*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,13 @@ def from_data(data: Any, asked: str = "A result was read.") -> Result:
     if isinstance(data, dict) and data.get("schema") != SCHEMA:
         raise NotAResult(asked, f"It has schema {data.get('schema')!r}; this facebench reads schema {SCHEMA}.")
     try:
-        return typing.cast(Result, _build(Result, data, "result"))
+        result = typing.cast(Result, _build(Result, data, "result"))
+        json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair fits no file
+        if not result.scores:
+            raise ValueError("result.scores is empty")
+        if not PROTOCOL.fullmatch(result.protocol):
+            raise ValueError(f"result.protocol is {result.protocol!r}, not names joined by '/'")
+        return result
     except ValueError as error:
         raise NotAResult(asked, f"It does not fit the schema: {error}.", "Run or score the cell again.") from None
 
@@ -183,7 +191,7 @@ def _build_record(kind: Any, data: Any, where: str) -> Any:
 
 def _build_scalar(kind: Any, data: Any, where: str) -> Any:
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        data = float(data)
+        data = float(data) if abs(data) < 2**1023 else math.inf
     if type(data) is not kind or (kind is float and not math.isfinite(data)):
         raise ValueError(f"{where} is {data!r}, not a {kind.__name__}")
     return data

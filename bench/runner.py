@@ -50,6 +50,9 @@ def check_fit(protocol: Protocol, roles: Roles) -> None:
                 f"{method.name} takes {', '.join(sorted(method.inputs)) or 'no'} inputs; these are {protocol.inputs}.",
                 f"Choose a protocol whose inputs are {' or '.join(sorted(method.inputs))}: 'facebench list protocols'.",
             )
+        if method.trainable and not protocol.trains:
+            found = f"{method.name} is fitted on a training split, and this protocol has none."
+            raise Mismatch(asked, found, "Choose a protocol that has one: 'facebench show PROTOCOL' says so.")
         require(configured)
 
 

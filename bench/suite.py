@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
+import itertools
 import os
+import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,12 +17,22 @@ from typing import Any
 
 from bench.answers import Cell, Table, contents_sha256, read_table, write, write_table
 from bench.asking import Settings
-from bench.errors import DataMissing, FacebenchError, NotAResult, WrongUse
+from bench.errors import (
+    DataMissing,
+    FacebenchError,
+    NeedsInstall,
+    NotAResult,
+    PluginBroken,
+    RunDamaged,
+    UnknownName,
+    WrongUse,
+)
 from bench.method import Configured, Method, Origin
 from bench.plugins import Registry, discover
 from bench.protocol import Content, Protocol
 from bench.results import Result
 from bench.runner import Roles, cell_folder, check_fit, describe, make_result, provenance, rescore, run_cell
+from bench.suites import SUITES
 
 MethodLike = str | Method
 Named = MethodLike | Sequence[MethodLike]
@@ -26,13 +40,17 @@ Named = MethodLike | Sequence[MethodLike]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one cell ended: with a result, or with the error that ended it. Its files are in ``folder``."""
+    """How one cell ended: with a result, or with the error that ended it. Its files are in ``folder``.
+
+    ``skipped``: it was not begun, as something is not installed here; the error says what.
+    """
 
     protocol: str
     methods: str
     folder: Path
     result: Result | None = None
     error: FacebenchError | None = None
+    skipped: bool = False
 
 
 def _silent(cell: str, stage: str, done: int, total: int) -> None:
@@ -97,13 +115,35 @@ def run_cells(
                 raise found
             shown = partial(progress, f"{one.name} {outcome.methods}")
             result = run_cell(one, cast, *found, chosen, models_root, Cell(folder), shown)
-            if registry.manager is not None:
-                registry.manager.hook.facebench_result(result=result)
+            _tell(registry, result)
             yield replace(outcome, result=result)
         except WrongUse:
             raise
         except FacebenchError as error:
             yield replace(outcome, error=error)
+
+
+def run_suite(name: str, *, out: str | Path = "runs", **settings: Any) -> Iterator[Outcome]:
+    """Run a suite's cells as ``run_cells`` does; a cell that wants what is not installed here is skipped."""
+    chosen = SUITES[name]
+    for protocol, method in itertools.product(chosen.protocols, chosen.methods):
+        skipped = Outcome(protocol, method, Path(out), skipped=True)
+        try:
+            for outcome in run_cells(protocol, method, out=out, **{**chosen.settings, **settings}):
+                missing = isinstance(outcome.error, (NeedsInstall, DataMissing))
+                yield replace(outcome, skipped=missing)
+        except (NeedsInstall, UnknownName, PluginBroken) as error:
+            yield replace(skipped, error=error)
+
+
+def _tell(registry: Registry, result: Result) -> None:
+    """Tell every plugin of a result; one that fails costs a warning, not the result."""
+    for told in registry.manager.hook.facebench_result.get_hookimpls() if registry.manager is not None else ():
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                told.function(**dict.fromkeys(told.argnames, result))
+        except Exception as error:
+            warnings.warn(f"plugin {told.plugin_name} failed when told of a result: {error!r}", stacklevel=2)
 
 
 def _several(given: Any) -> list[Any]:
@@ -157,11 +197,11 @@ def _root(given: str | Path | None, variable: str) -> Path | None:
 def _read(protocol: Protocol, root: Path | None) -> tuple[Content, str] | FacebenchError:
     """What the protocol finds under the data root, with its fingerprint; or why it does not."""
     try:
-        if root is None:
+        if root is None and protocol.data.folder:
             found = "No data root was given."
             do = f"Point --data (or FACEBENCH_DATA) at the folder that holds {protocol.data.folder}/."
             raise DataMissing(f"{protocol.name} was asked for.", found, do)
-        content = protocol.read(root)
+        content = protocol.read(root or Path())
         return content, content.fingerprint()
     except WrongUse:
         raise
@@ -218,9 +258,9 @@ def _read_answers(path: Path) -> Table:
     try:
         if path.suffix == ".parquet":
             return read_table(path)
-        with open(path, newline="", encoding="utf-8") as file:
+        with open(path, newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file, strict=True))
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
+    except (OSError, csv.Error, UnicodeDecodeError, RunDamaged) as error:
         raise WrongUse(asked, f"It cannot be read: {error}.", "Give a CSV with a header line, or parquet.") from None
     if not rows or any(None in row or None in row.values() for row in rows):
         raise WrongUse(

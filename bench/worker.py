@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from bench import wire
 from bench.errors import ContractBroken, FacebenchError, MethodFailed, NeedsInstall, OutOfMemory
 from bench.method import Configured, Load
+from bench.records import Snapshot
 
 SLOTS = 2  # one is filled while the other is answered
 LOG_LIMIT = 1 << 20
@@ -66,6 +68,31 @@ class Worker:
         self.send(name, *arguments)
         return self.receive()
 
+    def restore(self, weights: Mapping[str, Any]) -> None:
+        """Hand a fitted method its weights; raises MethodFailed where it does not take them."""
+        self._send({"call": "restore", "arguments": [dict(weights)]}, kept=True)
+        failure = self.receive()
+        if isinstance(failure, Raised):
+            raise MethodFailed(
+                f"{self.name} was restored.", f"It raised {failure.type}: {failure.text}", self._advice()
+            )
+
+    def fit(self, labels: Any, fetch: Callable[[list[int]], list[Any]], last: Snapshot | None) -> Iterator[Any]:
+        """Fit the method on examples, which it asks back for (bench.examples); yield what it yields.
+
+        Raises MethodFailed where it raised.
+        """
+        self._send({"call": "fit", "arguments": [last], "labels": labels}, kept=True)
+        while True:
+            frame = self._frame()
+            if "ask" in frame:
+                wire.send(self._requests, fetch(frame["ask"]))
+            elif "item" in frame:
+                yield frame["item"]
+            else:
+                break
+        self._no_failure("fitted", self._finish(frame))
+
     @property
     def room(self) -> bool:
         """Whether another call may be sent before one is received."""
@@ -86,19 +113,25 @@ class Worker:
         Raises MethodFailed where the process ended, OutOfMemory where it ended for want of memory,
         ContractBroken where the answer is of a type that does not cross or of another call.
         """
-        identifier, slot = self._waiting.popleft()
+        return self._finish(self._frame())
+
+    def _frame(self) -> dict[str, Any]:
+        """The next frame of the oldest waiting call."""
         try:
-            answer = wire.receive(self._answers)
+            frame = wire.receive(self._answers)
         except EOFError:
             raise self._ended() from None
         except wire.NotAFrame as error:
             raise ContractBroken(f"{self.name} was called.", f"It wrote on the harness's pipe: {error}.") from None
-        self._free.append(slot)
-        if not isinstance(answer, dict) or answer.get("id") != identifier:
+        if not isinstance(frame, dict) or frame.get("id") != self._waiting[0][0]:
             raise ContractBroken(f"{self.name} was called.", "It answered another call than the one it was asked.")
-        if "error" not in answer:
-            return answer["value"]
-        return self._failure(**answer["error"])
+        return frame
+
+    def _finish(self, frame: dict[str, Any]) -> Any:
+        """Take the oldest call off the queue: the value in its last frame, or Raised."""
+        _, slot = self._waiting.popleft()
+        self._free.append(slot)
+        return frame["value"] if "error" not in frame else self._failure(**frame["error"])
 
     def close(self) -> None:
         """End the process and give its memory back; a second time does nothing."""
@@ -154,17 +187,16 @@ class Worker:
         given = {**asdict(load), "weights": str(load.weights) if load.weights else None}
         message = {"call": "load", "method": configured.method.name, "origin": asdict(configured.origin)}
         self._send({**message, "load": given, "pickle": pickled, "path": path})
-        failure = self.receive()
-        if isinstance(failure, Raised):
-            asked = f"{self.name} was loaded."
-            raise MethodFailed(asked, f"It raised {failure.type}: {failure.text}", self._advice())
+        self._no_failure("loaded", self.receive())
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, message: dict[str, Any], kept: bool = False) -> None:
+        """Send a call; arrays that the method may keep do not go through the slot, which is written over later."""
         slot = self._free.popleft()
         self._calls += 1
         self._waiting.append((self._calls, slot))
         try:
-            wire.send(self._requests, {**message, "id": self._calls, "slot": slot}, self._slots[slot])
+            shared = None if kept else self._slots[slot]
+            wire.send(self._requests, {**message, "id": self._calls, "slot": slot}, shared)
         except BrokenPipeError:
             raise self._ended() from None
         except OSError as error:
@@ -180,6 +212,10 @@ class Worker:
         if kind == "contract":
             raise ContractBroken(asked, text)
         return Raised(type, text)
+
+    def _no_failure(self, done: str, value: Any) -> None:
+        if isinstance(value, Raised):
+            raise MethodFailed(f"{self.name} was {done}.", f"It raised {value.type}: {value.text}", self._advice())
 
     def _ended(self) -> FacebenchError:
         """Say how the process ended."""

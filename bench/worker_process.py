@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import IO, Any
 
 from bench import wire
+from bench.examples import Examples
 from bench.method import Load, Method
 
 
@@ -37,8 +38,11 @@ def main(arguments: list[str]) -> None:
         except EOFError:
             break
         try:
+            value = None
             if message["call"] == "load":
-                loaded, value = load(message), None
+                loaded = load(message)
+            elif "labels" in message:
+                _stream(loaded, message, incoming, outgoing)
             else:
                 value = getattr(loaded, message["call"])(*message["arguments"])
             answer: dict[str, Any] = {"id": message["id"], "value": value}
@@ -46,6 +50,19 @@ def main(arguments: list[str]) -> None:
             answer = {"id": message["id"], "error": _described(error)}
             traceback.print_exc()
         _send(outgoing, answer)
+
+
+def _stream(loaded: Any, message: dict[str, Any], incoming: IO[bytes], outgoing: IO[bytes]) -> None:
+    """Send what a call yields, item by item, and let it ask the harness for examples meanwhile."""
+
+    def fetch(positions: list[int]) -> list[Any]:
+        _send(outgoing, {"id": message["id"], "ask": positions})
+        records: list[Any] = wire.receive(incoming)
+        return records
+
+    examples = Examples(message["labels"], fetch)
+    for item in getattr(loaded, message["call"])(examples, *message["arguments"]):
+        _send(outgoing, {"id": message["id"], "item": item})
 
 
 def _send(outgoing: IO[bytes], answer: dict[str, Any]) -> None:

@@ -12,13 +12,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import bench
+from bench.cli import main
 from bench.plugins import discover
+from bench.protocols import lfw
+from bench.tasks import verification
 
 VARIABLES = ("FACEBENCH_DATA", "FACEBENCH_MODELS")
 HERE = Path(__file__).parent
 FOLDS, EACH = 4, 6
 ALIGNED = "verification/lfw/view2-arcface112"
 RAW = "verification/lfw/view2"
+OFFICIAL, PRIVATE = "verification/toy/pairs", "verification/toy/private"
+DRAWS = 100  # enough to tell the toys from the floors, and ten times as fast as the official number
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -105,5 +111,99 @@ def facebench(tmp_path: Path) -> Command:
         command = [sys.executable, "-m", "bench", *map(str, words)]
         env = {**os.environ, "COLUMNS": "160", **environment}
         return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
+
+    return call
+
+
+TOY_PROTOCOLS = """
+from dataclasses import replace
+import bench
+from bench.protocols.lfw import PROTOCOLS
+
+@bench.hookimpl
+def facebench_protocols():
+    pairs = replace(PROTOCOLS[1], name={official!r}, trials_sha256={trials!r})
+    return [pairs, replace(pairs, name={private!r}, data=replace(pairs.data, trials_publishable=False))]
+"""
+
+
+@pytest.fixture(scope="session")
+def toy_protocols(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """FACEBENCH_PLUGINS with the toys and two protocols whose official trials are the synthetic ones."""
+    folder = tmp_path_factory.mktemp("toy-protocols")
+    trials = lfw.read_view2(synthetic, ("aligned_112",), (112, 112), "").trials_sha256
+    code = TOY_PROTOCOLS.format(official=OFFICIAL, private=PRIVATE, trials=trials)
+    (folder / "toy_protocols.py").write_text(code)
+    (folder / "pyproject.toml").write_text(
+        '[project]\nname = "toy-protocols"\nversion = "1"\n'
+        '[project.entry-points.facebench]\ntoy-protocols = "toy_protocols"\n'
+    )
+    return os.pathsep.join([str(HERE / "toys"), str(folder)])
+
+
+@pytest.fixture
+def official(toys: None, toy_protocols: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two toy protocols are plugged in beside the toys; scoring draws as often as the runs did."""
+    monkeypatch.setenv("FACEBENCH_PLUGINS", toy_protocols)
+    monkeypatch.setattr(verification, "REPLICATES", DRAWS)
+    discover.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def runs(synthetic: Path, toy_protocols: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Finished cells that no test changes: five of the official toy protocol, one limited, one of the private one."""
+    out = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FACEBENCH_PLUGINS", toy_protocols)
+        patch.setattr(verification, "REPLICATES", DRAWS)
+        discover.cache_clear()
+        bench.run(OFFICIAL, ["perfect", "toy", "fails-some", "random", "constant"], data=synthetic, out=out)
+        bench.run(OFFICIAL, "toy", data=synthetic, out=out, limit=16)
+        bench.run(PRIVATE, "toy", data=synthetic, out=out)
+    discover.cache_clear()
+    return out
+
+
+Said = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Said:
+    """The command line in this process: words to exit status, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str | Path, columns: int = 160) -> tuple[int, str, str]:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        monkeypatch.setattr(sys, "argv", ["facebench", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return call
+
+
+AnsweredBy = Callable[..., bench.Result]
+
+
+@pytest.fixture
+def answered_by(synthetic: Path, tmp_path: Path) -> AnsweredBy:
+    """Run a method that answers by ``embed(vectors, faces)``, ``vectors`` being honest ones, into ``out``."""
+
+    def call(
+        embed: Callable[..., object], out: str = "out", data: Path = synthetic, **settings: object
+    ) -> bench.Result:
+        def load(given: bench.Load) -> object:
+            class Made:  # made here, so that it goes to the worker by value
+                def embed(self, faces):  # type: ignore[no-untyped-def]
+                    grey = [face.pixels[::8, ::8].mean(axis=2, dtype=np.float32).reshape(-1) for face in faces]
+                    return embed(np.stack(grey), faces)
+
+            return Made()
+
+        card = bench.Method("made-here", frozenset({"verification"}), load, inputs=frozenset({"arcface-112"}), batch=8)
+        (result,) = bench.run(ALIGNED, card, data=data, out=tmp_path / out, **settings)
+        return result
 
     return call

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from bench.errors import UnknownName
-from bench.metrics import biometric
+from bench.metrics import biometric, identification
 from bench.metrics.metric import Metric
 
 METRICS: dict[str, Metric] = {
@@ -16,6 +16,8 @@ METRICS: dict[str, Metric] = {
         biometric.ACCURACY_INSIGHTFACE,
         *(biometric.tar_at_far(rate) for rate in ("1e-1", "1e-2", "1e-3", "1e-4", "1e-5", "1e-6")),
         *(biometric.fnmr_at_fmr(rate) for rate in ("1e-1", "1e-2", "1e-3", "1e-4", "1e-5", "1e-6")),
+        *(identification.at_rank(k) for k in (1, 5, 10)),
+        *(identification.fnir_at_fpir(rate) for rate in ("1e-1", "1e-2", "1e-3")),
         biometric.EER,
         biometric.FTE,
     )

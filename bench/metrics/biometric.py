@@ -324,7 +324,13 @@ def det_points(comparisons: Comparisons, most: int = 200) -> tuple[tuple[float, 
 
 ISO = "ISO/IEC 19795-1"
 ACCURACY = Metric(
-    "accuracy", "higher", "%", accuracy, "Huang et al., UMass report 07-49, 2007", "k-fold accuracy, exact thresholds"
+    "accuracy",
+    "higher",
+    "%",
+    accuracy,
+    "Huang et al., UMass report 07-49, 2007",
+    "k-fold accuracy, exact thresholds",
+    over_folds=True,
 )
 ACCURACY_INSIGHTFACE = Metric(
     "accuracy_insightface",
@@ -333,6 +339,7 @@ ACCURACY_INSIGHTFACE = Metric(
     accuracy_insightface,
     "deepinsight/insightface, verification.py",
     "k-fold accuracy by InsightFace's grid of 400 thresholds",
+    over_folds=True,
 )
 EER = Metric("eer", "lower", "%", eer, ISO, "equal error rate")
 FTE = Metric("fte", "lower", "%", failure_to_extract, ISO, "samples of which the method made nothing")

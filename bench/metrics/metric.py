@@ -28,7 +28,8 @@ class Metric:
 
     ``compute(table, weights)`` takes the family's prepared table and optional bootstrap weights
     (float64, one a trial), and returns an Estimate. ``better``: "higher" or "lower"; ``unit``: "%" for
-    a rate in [0, 1] that is shown in percent; ``cite``: where the definition stands.
+    a rate in [0, 1] that is shown in percent; ``cite``: where the definition stands; ``over_folds``: a mean over
+    folds, for which what is learned of the other folds (a threshold) is applied to each.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Metric:
     compute: Callable[..., Estimate]
     cite: str
     about: str = ""
+    over_folds: bool = False
 
 
 def signature(metrics: tuple[Metric, ...]) -> list[Any]:

@@ -46,10 +46,10 @@ def identity_weights(
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """The 2.5th and 97.5th percentile of a metric's draws."""
+    """The 2.5th and 97.5th percentile of a metric's draws; NaN is a draw that left nothing to compute."""
     import numpy as np
 
-    low, high = np.quantile(np.asarray(values), [LEVEL / 2, 1 - LEVEL / 2])
+    low, high = np.nanquantile(np.asarray(values), [LEVEL / 2, 1 - LEVEL / 2])
     return float(low), float(high)
 
 

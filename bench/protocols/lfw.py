@@ -14,9 +14,9 @@ from typing import Any
 from bench import images
 from bench.errors import DataDamaged, DataMissing
 from bench.metrics import metric
-from bench.protocol import Content, Data, Protocol, Sample, opaque_order
+from bench.protocol import Content, Data, Protocol
 from bench.records import Face
-from bench.tasks import verification
+from bench.tasks import identification, verification
 
 LFW = Data(
     name="Labeled Faces in the Wild (LFW)",
@@ -30,6 +30,8 @@ LFW = Data(
 )
 # Over fold, names and kind of the 6,000 official trials; the list's own file has MD5 9f1ba174e4e1c508ff7cdf10ac338a7d.
 VIEW2 = "9c5411d37b94301c805ff1189fcef7709ae557126d0131b41119dcac9a5120fc"
+# Over the names of who is enrolled, searched for and learned from.
+VIEW2_IMAGES = "673f6e70e0cd61ec46932186ec2e550f51e03bd1ea83d61faaf10ce1081cfd25"
 PERSON = re.compile(r"[A-Za-z0-9][A-Za-z0-9'._-]*", re.ASCII)
 NUMBER = re.compile(r"[0-9]{1,4}", re.ASCII)
 
@@ -52,9 +54,8 @@ def read_pairs(path: Path) -> list[Row]:
     if len(head) != 2 or not all(NUMBER.fullmatch(n) for n in head):
         raise DataDamaged(f"{path} was read.", "Its first line is not two numbers, folds and pairs.", _get())
     folds, each = map(int, head)
-    rows = [
-        _row(path, number, line, (number - 2) // (2 * each)) for number, line in enumerate(lines[1:], 2) if line.strip()
-    ]
+    filled = [(number, line) for number, line in enumerate(lines[1:], 2) if line.strip()]
+    rows = [_row(path, number, line, place // max(2 * each, 1)) for place, (number, line) in enumerate(filled)]
     kinds = [mated for *_, mated in rows]
     if kinds != ([True] * each + [False] * each) * folds or folds < 2 or each < 1:
         found = f"It has {len(rows)} pairs, not {folds} folds of {each} mated and {each} non-mated ones."
@@ -90,39 +91,50 @@ def read_view2(root: Path, folders: tuple[str, ...], size: tuple[int, int] | Non
 
     Raises DataMissing naming the folder, how many images are absent and the first of them.
     """
-    import numpy as np
+    rows = read_pairs(Path(root) / LFW.folder / "pairs.txt")
+    files = _files(root, rows, folders)
+    return verification.content(rows, _person, _reader(files, size), files, salt)
 
+
+def read_view2_images(root: Path, folders: tuple[str, ...], size: tuple[int, int] | None, salt: str) -> Content:
+    """A gallery and searches over the images that View 2 names.
+
+    Of each person with several of these images the one with the lowest number is enrolled and the others are
+    probes. Of the people with one, in the order of their names, every other one is a non-mated probe and the rest is
+    the training split. Raises as ``read_view2`` does.
+    """
+    rows = read_pairs(Path(root) / LFW.folder / "pairs.txt")
+    files = _files(root, rows, folders)
+    shots: dict[str, list[str]] = {}
+    for name in sorted(files):
+        shots.setdefault(_person(name), []).append(name)
+    several = [names for names in shots.values() if len(names) > 1]
+    single = [names[0] for names in shots.values() if len(names) == 1]
+    probes = [name for names in several for name in names[1:]] + single[::2]
+    enrolled = [names[0] for names in several]
+    return identification.content(enrolled, probes, _person, _reader(files, size), single[1::2], files, salt)
+
+
+def _files(root: Path, rows: list[Row], folders: tuple[str, ...]) -> dict[str, Path]:
+    """Where each image that the pairs name lies."""
     base = Path(root) / LFW.folder
-    rows = read_pairs(base / "pairs.txt")
-    names = opaque_order(sorted({name for _, a, b, _ in rows for name in (a, b)}), salt)
-    images_root = next((base / f for f in folders if (base / f / _person(names[0])).is_dir()), base / folders[0])
-    files = [images_root / _person(name) / name for name in names]
-    absent = [f for f in files if not f.is_file()]
+    names = sorted({name for _, a, b, _ in rows for name in (a, b)})
+    here = [base / f for f in folders if any((base / f / _person(name)).is_dir() for name in names)]
+    place = (here or [base / folders[0]])[0]
+    files = {name: place / _person(name) / name for name in names}
+    absent = [f for f in files.values() if not f.is_file()]
     if absent:
         shown = ", ".join(f"{f.parent.name}/{f.name}" for f in absent[:3])
         raise DataMissing(
-            f"{len(names):,} images of {LFW.name} were looked for in {images_root}.",
-            f"{len(absent):,} are missing, such as {shown}." if images_root.is_dir() else "There is no such folder.",
+            f"{len(names):,} images of {LFW.name} were looked for in {place}.",
+            f"{len(absent):,} are missing, such as {shown}." if place.is_dir() else "There is no such folder.",
             f"Images lie as <Name>/<Name>_0001.jpg. {_get()}",
         )
-    place = {name: i for i, name in enumerate(names)}
-    people = {person: i for i, person in enumerate(opaque_order(sorted({_person(n) for n in names}), salt))}
-    pairs = verification.Pairs(
-        reference=np.array([place[a] for _, a, _, _ in rows], np.int32),
-        probe=np.array([place[b] for _, _, b, _ in rows], np.int32),
-        mated=np.array([mated for *_, mated in rows]),
-        fold=np.array([fold for fold, *_ in rows], np.int16),
-        subjects=np.array([people[_person(name)] for name in names], np.int32),
-    )
-    samples = [
-        Sample(f"{i:06d}", name, functools.partial(_face, file, size))
-        for i, (name, file) in enumerate(zip(names, files, strict=True))
-    ]
-    return Content(samples, pairs, pairs.sha256(names), dict(zip(names, files, strict=True)))
+    return files
 
 
-def _face(file: Path, size: tuple[int, int] | None, key: str) -> Face:
-    return Face(key, images.read(file, size))
+def _reader(files: dict[str, Path], size: tuple[int, int] | None) -> Callable[[str, str], Face]:
+    return lambda name, key: Face(key, images.read(files[name], size))
 
 
 def _view2(name: str, inputs: str, folders: tuple[str, ...], size: tuple[int, int] | None, about: str) -> Protocol:
@@ -138,10 +150,30 @@ def _view2(name: str, inputs: str, folders: tuple[str, ...], size: tuple[int, in
         trials_sha256=VIEW2,
         about=about,
         cite="Huang et al., Labeled Faces in the Wild, UMass report 07-49, 2007",
+        trains=True,
         settings={"replicates": verification.REPLICATES},
     )
 
 
+IMAGES = Protocol(
+    name="identification/lfw/view2-images",
+    version=1,
+    task=identification.TASK,
+    data=LFW,
+    inputs="arcface-112",
+    read=functools.partial(
+        read_view2_images, folders=("aligned_112",), size=(112, 112), salt="identification/lfw/view2-images"
+    ),
+    metrics=tuple(map(metric, ("rank-1", "rank-5", "fnir@fpir=1e-1", "fnir@fpir=1e-2", "fte"))),
+    trials_sha256=VIEW2_IMAGES,
+    about=(
+        "each person with several of the images that View 2 names is enrolled with the first and searched for with the "
+        "others; half of those with one are searched for in vain, the other half may be learned from"
+    ),
+    cite="images of Huang et al., Labeled Faces in the Wild, UMass report 07-49, 2007; the split is facebench's own",
+    trains=True,
+    settings={"replicates": identification.REPLICATES},
+)
 METRICS = (
     "accuracy",
     "accuracy_insightface",
@@ -167,4 +199,5 @@ PROTOCOLS = (
         (112, 112),
         "the same pairs over faces aligned to the 112x112 ArcFace template, in lfw/aligned_112/<Name>/",
     ),
+    IMAGES,
 )

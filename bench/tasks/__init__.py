@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from bench.protocol import Task
-from bench.tasks import verification
+from bench.tasks import identification, verification
 
-TASKS: dict[str, Task] = {task.name: task for task in (verification.TASK,)}
+TASKS: dict[str, Task] = {task.name: task for task in (verification.TASK, identification.TASK)}

@@ -9,26 +9,29 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.answers import Table
-from bench.asking import ALL, Asking, Batches
+from bench.answers import Table, joined
+from bench.asking import ALL, Asking
 from bench.contracts import Embedder
-from bench.errors import ContractBroken, WrongUse
+from bench.embedding import EMBED, given_embeddings, numbers, places
+from bench.errors import WrongUse
 from bench.method import Method
-from bench.metrics import biometric, resampling
-from bench.metrics.metric import Estimate, Metric
-from bench.protocol import Content, Protocol, Role, Scored, Task
-from bench.results import Curve, Score
+from bench.metrics import biometric
+from bench.metrics.comparison_trials import ComparisonTrials
+from bench.metrics.metric import Metric
+from bench.protocol import Content, Protocol, Role, Sample, Scored, Task, opaque_order
+from bench.records import Face
+from bench.scoring import scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 REPLICATES, SEED = 1000, 0
-MOST_DIMENSIONS = 65_536
-AGREE = 1e-4  # of the vectors' length: how far the same face's vectors may lie apart in two batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,19 @@ class Pairs:
     fold: NDArray[Any]
     subjects: NDArray[Any]
 
+    def folds(self) -> list[int]:
+        """The folds' numbers."""
+        return sorted(set(self.fold.tolist()))
+
+    def training(self, fold: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The samples that a model for ``fold`` may learn from, those of people not in it, and a number a person."""
+        import numpy as np
+
+        inside = self.fold == fold
+        tested = self.subjects[np.concatenate([self.reference[inside], self.probe[inside]])]
+        rows = np.flatnonzero(~np.isin(self.subjects, tested))
+        return rows, np.unique(self.subjects[rows], return_inverse=True)[1]
+
     def sha256(self, names: list[str]) -> str:
         """Digest over the trials by the samples' names, so it does not depend on their order."""
         digest = hashlib.sha256()
@@ -55,50 +71,48 @@ class Pairs:
         return digest.hexdigest()
 
 
+def content(
+    rows: Sequence[tuple[int, str, str, bool]],
+    person: Callable[[str], str],
+    read: Callable[[str, str], Face],
+    files: Mapping[str, Path] | None = None,
+    salt: str = "",
+) -> Content:
+    """The content of a protocol of pairs; the order of samples and the numbers of people say nothing of them.
+
+    ``rows``: (fold from 0, reference, probe, mated) by the images' names; ``person(name)``: who it is;
+    ``read(name, key)``: the record; ``files``: where each named file lies; ``salt``: the protocol's name.
+    """
+    import numpy as np
+
+    names = opaque_order(sorted({name for _, *pair, _ in rows for name in pair}), salt)
+    place = {name: i for i, name in enumerate(names)}
+    people = {one: i for i, one in enumerate(opaque_order(sorted({person(name) for name in names}), salt))}
+    pairs = Pairs(
+        reference=np.array([place[a] for _, a, _, _ in rows], np.int32),
+        probe=np.array([place[b] for _, _, b, _ in rows], np.int32),
+        mated=np.array([mated for *_, mated in rows]),
+        fold=np.array([fold for fold, *_ in rows], np.int16),
+        subjects=np.array([people[person(name)] for name in names], np.int32),
+    )
+    samples = [Sample(f"{i:06d}", name, partial(read, name)) for i, name in enumerate(names)]
+    return Content(samples, pairs, pairs.sha256(names), dict(files or {}))
+
+
 def ask(asking: Asking) -> None:
-    """Embed every image once."""
-    asking.ask_all("method", EMBED)
+    """Embed every image once; of a trainable method, once a fold, by a model that saw nobody of that fold."""
+    if not any(configured.method.trainable for configured in asking.roles["method"]):
+        asking.ask_all("method", EMBED)
+        return
+    pairs: Pairs = asking.content.truth
+    for fold in pairs.folds():
+        rows, people = pairs.training(fold)
+        asking.fit("method", _name(fold), [asking.content.samples[i] for i in rows.tolist()], people)
+        asking.ask_all("method", EMBED, _name(fold))
 
 
-def _check(value: Any, count: int) -> Table:
-    import numpy as np
-
-    asked = f"embed() was called with {count} faces."
-    if not isinstance(value, np.ndarray) or value.dtype != np.float32:
-        kind = f"{value.dtype} array" if isinstance(value, np.ndarray) else type(value).__name__
-        raise ContractBroken(
-            asked, f"It returned a {kind}.", "Return a numpy array of float32: result.astype(np.float32)."
-        )
-    if value.ndim != 2 or value.shape[0] != count or not 1 <= value.shape[1] <= MOST_DIMENSIONS:
-        raise ContractBroken(asked, f"It returned shape {list(value.shape)}.", f"Return [{count}, d], one row a face.")
-    return {"embedding": value}
-
-
-def _missing(columns: Table) -> list[str]:
-    import numpy as np
-
-    return ["" if finite else "no embedding" for finite in np.isfinite(columns["embedding"]).all(axis=1)]
-
-
-def _empty(like: Table, count: int) -> Table:
-    import numpy as np
-
-    return {"embedding": np.full((count, like["embedding"].shape[1]), np.nan, np.float32)}
-
-
-def _same(one: Table, other: Table) -> bool:
-    import numpy as np
-
-    a, b = one["embedding"].astype(np.float64), other["embedding"].astype(np.float64)
-    gone = ~np.isfinite(a).all(axis=1)
-    if not np.array_equal(gone, ~np.isfinite(b).all(axis=1)):
-        return False
-    a, b = a[~gone], b[~gone]
-    apart = np.linalg.norm(a - b, axis=1)
-    return bool((apart <= AGREE * np.maximum(np.linalg.norm(a, axis=1), 1e-12)).all())
-
-
-EMBED = Batches("embed", _check, _missing, _empty, _same)
+def _name(fold: int) -> str:
+    return f"fold-{fold}"
 
 
 def judge(content: Content, answers: Mapping[str, Table], roles: Mapping[str, tuple[Method, ...]]) -> Table:
@@ -106,27 +120,39 @@ def judge(content: Content, answers: Mapping[str, Table], roles: Mapping[str, tu
 
     Trials: ``trial`` int32, ``fold`` int16, ``mated`` bool; ``reference``, ``probe``, and ``_subject`` of each int32;
     ``score`` float64 (-inf where it failed), ``cosine`` float64 where the score is another; ``reference_failure``
-    and ``probe_failure`` str, "" where there is a vector, or ``failure`` where only scores were given.
+    and ``probe_failure`` str, "" where there is a vector, or ``failure`` where only scores were given. Of a trainable
+    method every pair comes once a fold's model, and ``model`` int16 says whose.
     """
     import numpy as np
 
     pairs: Pairs = content.truth
+    euclidean = any(method.similarity == "euclidean" for method in roles.get("method", ()))
+    if ALL in answers:
+        return _judged(pairs, answers[ALL], euclidean)
+    return joined(
+        {"model": np.full(len(pairs.mated), fold, np.int16), **_judged(pairs, answers[_name(fold)], euclidean)}
+        for fold in pairs.folds()
+    )
+
+
+def _judged(pairs: Pairs, given: Table, euclidean: bool) -> Table:
+    """The trials of every pair, under one model's answers."""
+    import numpy as np
+
     table: Table = {"trial": np.arange(len(pairs.mated), dtype=np.int32)}
     table |= {"fold": pairs.fold.astype(np.int16), "mated": pairs.mated}
     for side, rows in (("reference", pairs.reference), ("probe", pairs.probe)):
         table |= {side: rows.astype(np.int32), f"{side}_subject": pairs.subjects[rows].astype(np.int32)}
-    given = answers[ALL]
     reason: list[str] = given["failure"]
     if "score" in given:  # a stranger's own comparisons: nobody knows which of the two samples failed
-        scores, failures = {"score": given["score"]}, {"failure": reason}
+        compared, failures = {"score": given["score"]}, {"failure": reason}
     else:
-        euclidean = any(method.similarity == "euclidean" for method in roles.get("method", ()))
         cosine, distance = _compare(given["embedding"], pairs, euclidean)
-        scores = {"score": -distance, "cosine": cosine} if euclidean else {"score": cosine}
+        compared = {"score": -distance, "cosine": cosine} if euclidean else {"score": cosine}
         sides = (("reference_failure", pairs.reference), ("probe_failure", pairs.probe))
         failures = {side: [reason[i] for i in rows.tolist()] for side, rows in sides}
     gone = np.array([any(reasons) for reasons in zip(*failures.values(), strict=True)])
-    return {**table, **{name: np.where(gone, -np.inf, score) for name, score in scores.items()}, **failures}
+    return {**table, **{name: np.where(gone, -np.inf, score) for name, score in compared.items()}, **failures}
 
 
 def _compare(embedding: NDArray[Any], pairs: Pairs, euclidean: bool) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -147,81 +173,27 @@ def _compare(embedding: NDArray[Any], pairs: Pairs, euclidean: bool) -> tuple[ND
     return cosine, distance
 
 
-class _Prepared:
-    """Trials as the metrics take them: comparisons, and the samples in them for the failure rate."""
-
-    def __init__(self, trials: Table) -> None:
-        import numpy as np
-
-        self.comparisons = biometric.Comparisons(trials["score"], trials["mated"], trials["fold"], trials.get("cosine"))
-        self.first, self.second = trials["reference_subject"], trials["probe_subject"]
-        self.compared = len(self.first)
-        if "failure" in trials:
-            self.reasons: list[str] = trials["failure"]
-            return
-        _, once = np.unique(np.concatenate([trials["reference"], trials["probe"]]), return_index=True)
-        both = trials["reference_failure"] + trials["probe_failure"]
-        self.reasons = [both[i] for i in once.tolist()]
-        self.failed = np.array([bool(reason) for reason in self.reasons])
-        # A sample is drawn as often as its person, a comparison as the two persons in it.
-        subjects = np.concatenate([self.first, self.second])[once]
-        self.first, self.second = (np.concatenate([side, subjects]) for side in (self.first, self.second))
-
-    @property
-    def samples_known(self) -> bool:
-        """Whether the trials say which samples failed, not only which comparisons."""
-        return len(self.first) > self.compared
-
-    def weights(self) -> Iterator[Any]:
-        """Draws of identities, the same for the same trials."""
-        return resampling.identity_weights(self.first, self.second, REPLICATES, SEED, self.compared)
-
-    def compute(self, metric: Metric, weights: Any = None) -> Estimate:
-        """A metric's value, under one draw of identities where ``weights`` are given."""
-        if metric.name != biometric.FTE.name:
-            return metric.compute(self.comparisons, None if weights is None else weights[: self.compared])
-        return metric.compute(self.failed, None if weights is None else weights[self.compared :])
-
-
 def replicates(metrics: tuple[Metric, ...], trials: Table) -> Iterator[list[float]]:
     """The metrics under draw after draw of identities, the same draws for the same trials."""
-    prepared = _Prepared(trials)
+    prepared = ComparisonTrials(trials, REPLICATES, SEED)
+    known = [prepared.samples_known or metric.name != biometric.FTE.name for metric in metrics]
     for weights in prepared.weights():
-        yield [prepared.compute(metric, weights).value for metric in metrics]
+        yield [
+            prepared.compute(metric, weights).value if there else float("nan")
+            for metric, there in zip(metrics, known, strict=True)
+        ]
 
 
 def score(protocol: Protocol, trials: Table) -> Scored:
     """Every metric with an interval by bootstrap over identities, and the DET curve.
 
-    A rate that is only bounded gets no interval. Of scores made elsewhere the failure rate of samples is not known
-    and left out.
+    Of scores made elsewhere the failure rate of samples is not known and left out.
     """
-    prepared = _Prepared(trials)
+    prepared = ComparisonTrials(trials, REPLICATES, SEED)
     metrics = [m for m in protocol.metrics if prepared.samples_known or m.name != biometric.FTE.name]
-    drawn = [[prepared.compute(metric, w).value for metric in metrics] for w in prepared.weights()]
-    scores = []
-    for column, metric in enumerate(metrics):
-        estimate = prepared.compute(metric)
-        low, high = resampling.bounded_interval(estimate, *resampling.interval([row[column] for row in drawn]))
-        folds = estimate.folds
-        scores.append(
-            Score(
-                metric=metric.name,
-                value=estimate.value,
-                low=None if estimate.bound else low,
-                high=None if estimate.bound else high,
-                better=metric.better,
-                unit=metric.unit,
-                bound=estimate.bound,
-                standard_error=resampling.standard_error(folds) if folds else None,
-                population_std=resampling.population_std(folds) if folds else None,
-                folds=folds,
-                note=estimate.note,
-            )
-        )
-    points = biometric.det_points(prepared.comparisons)
+    made = scores(metrics, prepared.compute, prepared.weights())
     reasons = Counter(sorted(filter(None, prepared.reasons)))
-    return Scored(tuple(scores), (Curve("det", "fmr", "fnmr", points),), len(prepared.reasons), dict(reasons))
+    return Scored(made, prepared.curves(), len(prepared.reasons), dict(reasons))
 
 
 def limit(content: Content, count: int) -> Content:
@@ -269,38 +241,10 @@ def external(content: Content, table: Table) -> dict[str, Table]:
 
     if "trial" in table and "score" in table:
         scores = np.full(len(content.truth.mated), np.nan)
-        scores[_places(table["trial"], {str(i): i for i in range(len(scores))}, "trial")] = _numbers(table["score"])
+        scores[places(table["trial"], {str(i): i for i in range(len(scores))}, "trial")] = numbers(table["score"])
         failed = ["" if finite else "no score" for finite in np.isfinite(scores)]
         return {ALL: {"score": scores, "failure": failed}}
-    if "name" not in table:
-        found = f"Its columns are {', '.join(list(table)[:8])}."
-        raise WrongUse("A table of answers was read.", found, "Give trial and score, or name and an embedding.")
-    vectors = table.get("embedding")
-    if vectors is None:
-        vectors = np.column_stack([_numbers(column) for name, column in table.items() if name != "name"])
-    embedding = np.full((len(content.samples), vectors.shape[1]), np.nan, np.float32)
-    embedding[_places(table["name"], {s.name: i for i, s in enumerate(content.samples)}, "name")] = vectors
-    return {ALL: {"embedding": embedding, "failure": _missing({"embedding": embedding})}}
-
-
-def _numbers(column: Any) -> Any:
-    import numpy as np
-
-    try:
-        return np.asarray([float("nan") if cell in (None, "") else cell for cell in column], dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise WrongUse("A table of answers was read.", f"A cell is no number: {error}.") from None
-
-
-def _places(names: Any, known: dict[str, int], column: str) -> list[int]:
-    """Where each row belongs; raises WrongUse for names that are unknown or come twice."""
-    rows = [str(name.item() if hasattr(name, "item") else name) for name in names]
-    unknown = sorted(set(rows) - set(known))
-    if unknown or len(set(rows)) < len(rows):
-        found = f"It has unknown ones, such as {unknown[0]!r}." if unknown else "Some come twice."
-        example = next(iter(known))
-        raise WrongUse(f"The column {column!r} of the answers was read.", found, f"One is written {example!r}.")
-    return [known[row] for row in rows]
+    return {ALL: given_embeddings(content, table, "trial and score, or name and an embedding")}
 
 
 TASK = Task(

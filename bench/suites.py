@@ -1,0 +1,34 @@
+"""Suites: named cells with settings, for a first look and for comparing installations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Cells under one name: every method on every protocol, by the names one would type.
+
+    ``settings`` are those of ``bench.run``; what is typed goes before them.
+    """
+
+    name: str
+    about: str
+    protocols: tuple[str, ...]
+    methods: tuple[str, ...]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+SUITES: dict[str, Suite] = {
+    suite.name: suite
+    for suite in (
+        Suite(
+            name="quick",
+            about="verification and identification of synthetic people in minutes, without licence, Hub or torch",
+            protocols=("verification/synthetic/faces", "identification/synthetic/faces"),
+            methods=("eigenfaces", "hog", "random", "constant", "mobilefacenet"),
+        ),
+    )
+}
