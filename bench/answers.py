@@ -63,13 +63,13 @@ def read_table(path: Path) -> Table:
 
     try:
         read = pq.read_table(path, page_checksum_verification=True, use_threads=False, memory_map=False)
-    except (OSError, pa.ArrowException) as error:
+        return {name: _columns(read.column(name)) for name in read.column_names}
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise RunDamaged(
             f"{path} was read.",
             f"It is damaged or cut off: {str(error).splitlines()[0][:160]}.",
             "Nothing else is lost: remove this one file, and the same command makes it again.",
         ) from None
-    return {name: _columns(read.column(name)) for name in read.column_names}
 
 
 def _arrow(column: Any) -> Any:
@@ -198,7 +198,14 @@ class Cell:
             if not path.exists():
                 raise RunDamaged(f"{path} was read.", "It does not exist.", "Run the same command again.")
             tables.append(check_length(path, read_table(path), size))
+            if _columns_of(tables[-1]) != _columns_of(tables[0]):
+                found = "Its columns are other ones than those of the part before it."
+                raise RunDamaged(f"{path} was read.", found, "Remove it, and the same command makes it again.")
         return joined(tables)
+
+
+def _columns_of(table: Table) -> dict[str, Any]:
+    return {name: str if isinstance(c, list) else (c.dtype, c.shape[1:]) for name, c in table.items()}
 
 
 def check_length(path: Path, table: Table, size: int) -> Table:

@@ -13,7 +13,7 @@ from typing import Any
 from bench.answers import Cell, Table, check_length, read_table, write_table
 from bench.batches import Answered, Batches, Desk
 from bench.checkpoints import check_snapshot, read_snapshot, write_snapshot
-from bench.errors import ContractBroken, DataDamaged, MethodFailed
+from bench.errors import ContractBroken, DataDamaged, MethodFailed, RunDamaged
 from bench.images import Unreadable
 from bench.method import Configured, Load
 from bench.protocol import Content, Protocol, Sample
@@ -130,7 +130,8 @@ class Asking:
     def answers(self) -> Answers:
         """The answers on disk by fold, each in the samples' order; read when asked for."""
         total, size = len(self.content.samples), self.part_size
-        return Answers(self.cell, {fold: [min(size, total - i) for i in range(0, total, size)] for fold in self.folds})
+        sizes = {fold: [min(size, total - i) for i in range(0, total, size)] for fold in self.folds}
+        return Answers(self.cell, sizes, [sample.key for sample in self.content.samples])
 
 
 def _example(sample: Sample) -> Any:
@@ -142,13 +143,20 @@ def _example(sample: Sample) -> Any:
 
 
 class Answers(Mapping[str, Table]):
-    """The answers of a cell by fold, one fold in memory at a time. ``sizes`` are the rows of each fold's parts."""
+    """The answers of a cell by fold, one fold in memory at a time.
 
-    def __init__(self, cell: Cell, sizes: Mapping[str, list[int]]) -> None:
-        self.cell, self.sizes = cell, sizes
+    ``sizes`` are the rows of each fold's parts, ``order`` the samples' keys. Raises RunDamaged for parts in other order.
+    """
+
+    def __init__(self, cell: Cell, sizes: Mapping[str, list[int]], order: list[str]) -> None:
+        self.cell, self.sizes, self.order = cell, sizes, order
 
     def __getitem__(self, fold: str) -> Table:
-        return self.cell.read(fold, self.sizes[fold])
+        table = self.cell.read(fold, self.sizes[fold])
+        if table["key"] != self.order:
+            found = "Its parts are of other samples, or in another order."
+            raise RunDamaged(f"{self.cell.folder / fold} was read.", found, "Remove it and run the same command again.")
+        return table
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.sizes)
@@ -175,6 +183,7 @@ class _Crew:
         self.total = sum(map(len, pieces))
         self.lock, self.stopped = threading.Lock(), threading.Event()
         self.errors: list[BaseException] = []
+        self.unanswered: dict[int, list[str]] = {}
 
     def work(self) -> None:
         count = min(self.asking.settings.workers, self.todo.qsize())
@@ -189,6 +198,9 @@ class _Crew:
             self.stopped.set()
         if self.errors:
             raise self.errors[0]
+        for number, reasons in self.unanswered.items():  # shaped like part 0, whoever answered that and when
+            like = read_table(self.asking.cell.part(self.fold, 0))
+            self._write(number, self.batches.empty(like, len(reasons)), reasons)
 
     def _guarded(self, number: int) -> None:
         try:
@@ -226,6 +238,9 @@ class _Crew:
 
         reasons = [reason for answered in batches for reason in answered.reasons]
         like = desk.like
+        if like is None and number:
+            self.unanswered[number] = reasons
+            return
         if like is None:
             raise MethodFailed(
                 f"{self.configured} was asked about {len(reasons)} samples of {self.asking.protocol.name}.",
@@ -233,8 +248,8 @@ class _Crew:
                 f"What it printed is in {self.asking.cell.folder}.",
             )
         filled = [desk.batches.empty(like, len(b.reasons)) if b.columns is None else b.columns for b in batches]
-        table: Table = {"key": [sample.key for sample in self.pieces[number]]}
-        for name in like:
-            table[name] = np.concatenate([columns[name] for columns in filled])
-        table["failure"] = reasons
+        self._write(number, {name: np.concatenate([columns[name] for columns in filled]) for name in like}, reasons)
+
+    def _write(self, number: int, columns: Table, reasons: list[str]) -> None:
+        table = {"key": [sample.key for sample in self.pieces[number]], **columns, "failure": reasons}
         write_table(self.asking.cell.part(self.fold, number), table)

@@ -57,6 +57,7 @@ class Desk:
     def __init__(self, worker: Worker, batches: Batches, size: int) -> None:
         self.worker, self.batches, self.size = worker, batches, size
         self.like: Table | None = None
+        self.probed = False
         self.first_raised = ""
         self._early: deque[Any] = deque()  # answers taken off the pipe before their turn
 
@@ -94,9 +95,9 @@ class Desk:
             if isinstance(value, Raised):
                 columns = self._one_by_one(asked)
             else:
-                first = self.like is None
                 columns = self._checked(value)
-                if first:
+                if not self.probed:
+                    self.probed = True
                     self._probe(asked, columns)
             if columns is not None:
                 for row, reason in zip(asked.rows, self.batches.missing(columns), strict=False):

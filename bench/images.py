@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 40_000_000
 MOST_BYTES = 256 << 20
+# Of what Pillow knows only formats that it decodes itself: an EPS would start another program.
+FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
 
 class Unreadable(Exception):
@@ -26,9 +28,10 @@ class Unreadable(Exception):
 def read(path: Path, size: tuple[int, int] | None = None) -> NDArray[uint8]:
     """Decode a file to uint8 [height, width, 3] RGB.
 
-    Greyscale, palette, CMYK and 16-bit images are converted, 16 bits by their upper eight; transparency lies on black.
-    ``size`` is the (height, width) that the protocol promises. Raises Unreadable for a file that is corrupt or
-    cut off, over 40 megapixels or of another size.
+    Greyscale, palette, CMYK and 16-bit images are converted, 16 bits by their upper eight; transparency lies on
+    black. Pixels are taken as stored, whatever an orientation tag says. ``size`` is the (height, width)
+    that the protocol promises. Raises Unreadable for a file that is corrupt or cut off, over 40 megapixels or of
+    another size.
     """
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -47,7 +50,7 @@ def decode(data: bytes, size: tuple[int, int] | None = None) -> NDArray[uint8]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image: Image.Image = Image.open(io.BytesIO(data))
+            image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > MOST_PIXELS:
             raise Unreadable(f"image over {MOST_PIXELS // 1_000_000} megapixels")
         if size is not None and (image.height, image.width) != size:
@@ -55,6 +58,7 @@ def decode(data: bytes, size: tuple[int, int] | None = None) -> NDArray[uint8]:
         if image.mode.startswith("I"):  # 16-bit grey: Pillow's own conversion clips it
             wide = np.asarray(image, dtype=np.int64)
             grey = (wide >> 8 if wide.max(initial=0) > 255 or ";16" in image.mode else wide).astype(np.uint8)
+            grey[wide == image.info.get("transparency", -1)] = 0
             return np.repeat(grey[:, :, None], 3, axis=2)
         if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
             layer = image.convert("RGBA")

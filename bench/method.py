@@ -28,7 +28,7 @@ class Option:
     about: str
     values: tuple[bool | int | float | str, ...] = ()
 
-    def parse(self, text: str) -> bool | int | float | str:
+    def parse(self, text: str, method: str) -> bool | int | float | str:
         """Read a value as it is typed on the command line.
 
         Raises WrongUse for a value that is not of the default's type or not among ``values``.
@@ -43,15 +43,15 @@ class Option:
             elif kind is not str:
                 value = kind(text)
         except ValueError:
-            raise self._refusal(text) from None
+            raise self._refusal(text, method) from None
         if self.values and value not in self.values:
-            raise self._refusal(text)
+            raise self._refusal(text, method)
         return value
 
-    def _refusal(self, text: str) -> WrongUse:
+    def _refusal(self, text: str, method: str) -> WrongUse:
         choices = self.values or ((True, False) if isinstance(self.default, bool) else ())
         allowed = ", ".join(written(choice) for choice in choices) or f"a {type(self.default).__name__}"
-        return WrongUse(f"Option {self.name}={text} was asked for.", f"{self.name} takes {allowed}.", self.about)
+        return WrongUse(f"{method}:{self.name}={text} was asked for.", f"{self.name} takes {allowed}.", self.about)
 
 
 def written(value: bool | int | float | str) -> str:
@@ -150,7 +150,14 @@ class Method:
 
     def absent_packages(self) -> list[str]:
         """Packages of ``needs`` that cannot be imported here."""
-        return [name for name in self.needs if importlib.util.find_spec(name) is None]
+        return [name for name in self.needs if not _importable(name)]
+
+
+def _importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):  # the package around it is absent
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +185,7 @@ class Configured:
                 raise UnknownName.of(f"option of {method.name}", name, options, f"facebench show {method.name}")
             if not sign:
                 raise WrongUse(f"Option {item!r} of {method.name} has no value.", f"Write {name}=VALUE.")
-            values[name] = options[name].parse(text)
+            values[name] = options[name].parse(text, method.name)
         return cls(method, values, origin)
 
 

@@ -104,7 +104,7 @@ def receive(stream: IO[bytes], slot: Callable[[int], Slot] | None = None) -> Any
                 raise ValueError("no shared memory is expected here")
             blob = slot(body["d"]["slot"]).view(shared) if shared else memoryview(b"")
         return _unpack(body, blob, places)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         raise NotAFrame(f"a frame cannot be read: {error}") from None
 
 
@@ -133,7 +133,7 @@ def _pack(value: Any, arrays: list[Any]) -> Any:
 
         return {"b": _pack(np.frombuffer(value, np.uint8), arrays)}
     if numpy is not None and isinstance(value, numpy.ndarray) and value.dtype.name in DTYPES:
-        arrays.append(numpy.ascontiguousarray(value))
+        arrays.append(numpy.ascontiguousarray(value, value.dtype.newbyteorder("=")))
         return {"a": [len(arrays) - 1, value.dtype.name, list(value.shape)]}
     if numpy is not None and isinstance(value, numpy.generic) and value.dtype.name in DTYPES:
         return _pack(value.item(), arrays)

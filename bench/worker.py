@@ -146,7 +146,7 @@ class Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._drain.join()
+        self._drain.join(timeout=1)  # what the method left running may hold the pipe open
         self._answers.close()
         for slot in self._slots:
             slot.close()

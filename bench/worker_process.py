@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> None:
     calls, answers, lifeline, *slots = map(int, arguments)
     threading.Thread(target=_end_with_harness, args=(lifeline,), daemon=True).start()
     _offer_to_oom_killer()
+    os.register_at_fork(after_in_child=lambda: os.close(answers))  # else a worker's end would not be seen
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the harness's to answer
     shared = {number: wire.Slot(descriptor) for number, descriptor in enumerate(slots)}
     incoming, outgoing = os.fdopen(calls, "rb"), os.fdopen(answers, "wb")
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> None:
             elif "labels" in message:
                 _stream(loaded, message, incoming, outgoing)
             else:
-                value = getattr(loaded, message["call"])(*message["arguments"])
+                value = _call(loaded, message["call"])(*message["arguments"])
             answer: dict[str, Any] = {"id": message["id"], "value": value}
         except Exception as error:
             answer = {"id": message["id"], "error": _described(error)}
@@ -61,7 +62,7 @@ def _stream(loaded: Any, message: dict[str, Any], incoming: IO[bytes], outgoing:
         return records
 
     examples = Examples(message["labels"], fetch)
-    for item in getattr(loaded, message["call"])(examples, *message["arguments"]):
+    for item in _call(loaded, message["call"])(examples, *message["arguments"]):
         _send(outgoing, {"id": message["id"], "item": item})
 
 
@@ -119,11 +120,23 @@ def import_plugin(module: str, path: str) -> ModuleType:
         return loaded
 
 
+class NotOffered(Exception):
+    """A call that the loaded method does not have."""
+
+
+def _call(loaded: Any, name: str) -> Any:
+    call = getattr(loaded, name, None)
+    if not callable(call):
+        raise NotOffered(f"It has no {name}().")
+    return call
+
+
 def _described(error: Exception) -> dict[str, str]:
     text = str(error)
     memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     memory = memory or (isinstance(error, RuntimeError) and "allocate memory" in text)
-    return {"kind": "memory" if memory else "raised", "type": type(error).__name__, "text": text[:2000]}
+    kind = "memory" if memory else "contract" if isinstance(error, NotOffered) else "raised"
+    return {"kind": kind, "type": type(error).__name__, "text": text[:2000]}
 
 
 def _end_with_harness(lifeline: int) -> None:

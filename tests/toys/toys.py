@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ import bench
 
 @bench.hookimpl
 def facebench_methods() -> list[bench.Method]:
-    return [_method(name, kind) for name, kind in METHODS.items()] + [
+    return [
+        *(_method(name, kind) for name, kind in METHODS.items()),
+        *(_method(name, kind, trainable=True) for name, kind in TRAINABLE.items()),
         _method("toy-raw", Toy, inputs=frozenset({"raw"})),
         _method("toy-euclidean", Toy, similarity="euclidean"),
         _method("toy-needs", Toy, needs=("no_such_package",)),
@@ -28,7 +30,11 @@ def facebench_methods() -> list[bench.Method]:
 
 
 def _method(name: str, kind: Callable[[bench.Load], Any], **card: Any) -> bench.Method:
-    given = {"tasks": frozenset({"verification"}), "inputs": frozenset({"arcface-112", "raw"}), "batch": 8} | card
+    given = {
+        "tasks": frozenset({"verification", "identification"}),
+        "inputs": frozenset({"arcface-112", "raw"}),
+        "batch": 8,
+    } | card
     return bench.Method(name=name, load=kind, licence="Apache-2.0", about="for tests", **given)
 
 
@@ -187,6 +193,74 @@ class Looks(Toy):
         return np.array([1.0, float("FACEBENCH_DATA" in os.environ), float(len(face.key))], np.float32)
 
 
+class Spy(Perfect):
+    """Fitted: remembers whom it saw, and has a vector for all others only."""
+
+    def fit(self, examples: bench.Examples, last: bench.Snapshot | None) -> Iterator[bench.Snapshot]:
+        seen = np.stack([Perfect.vector(self, face) for face in examples])
+        yield bench.Snapshot(1, {"seen": seen, "labels": examples.labels})
+
+    def restore(self, weights: Mapping[str, Any]) -> None:
+        self.seen = {row.tobytes() for row in weights["seen"]}
+
+    def vector(self, face: bench.Face) -> Any:
+        vector = super().vector(face)
+        return vector * np.nan if vector.tobytes() in self.seen else vector
+
+
+class Steps(Toy):
+    """Fitted in steps that take time; goes on from the state it is handed."""
+
+    def fit(self, examples: bench.Examples, last: bench.Snapshot | None) -> Iterator[bench.Snapshot]:
+        total = np.zeros(64, np.float32) if last is None else last.state["total"]
+        for step in range(0 if last is None else last.step, 4):
+            batch = examples.take(range(step, len(examples), 4))
+            total = total + np.stack([Toy.vector(self, face) for face in batch]).sum(axis=0)
+            yield bench.Snapshot(step + 1, {"mean": total / len(examples)}, {"total": total})
+            time.sleep(0.05)
+
+    def restore(self, weights: Mapping[str, Any]) -> None:
+        self.mean = weights["mean"]
+
+    def vector(self, face: bench.Face) -> Any:
+        return super().vector(face) - self.mean
+
+
+class FitsNothing(Steps):
+    def fit(self, examples: bench.Examples, last: bench.Snapshot | None) -> Iterator[bench.Snapshot]:
+        yield from ()
+
+
+class FitRaises(Steps):
+    def fit(self, examples: bench.Examples, last: bench.Snapshot | None) -> Iterator[bench.Snapshot]:
+        raise ValueError("no loss left")
+        yield
+
+
+class FitsATuple(Steps):
+    def fit(self, examples: bench.Examples, last: bench.Snapshot | None) -> Iterator[Any]:
+        yield (1, {"mean": 0})
+
+
+class FitsAList(Steps):
+    def fit(self, examples: bench.Examples, last: bench.Snapshot | None) -> Iterator[bench.Snapshot]:
+        yield bench.Snapshot(1, {"mean": [0.0]})  # type: ignore[dict-item]
+
+
+class CannotRestore(Steps):
+    def restore(self, weights: Mapping[str, Any]) -> None:
+        raise KeyError("bias")
+
+
+TRAINABLE: dict[str, Any] = {
+    "spy": Spy,
+    "steps": Steps,
+    "fits-nothing": FitsNothing,
+    "fit-raises": FitRaises,
+    "fits-a-tuple": FitsATuple,
+    "fits-a-list": FitsAList,
+    "cannot-restore": CannotRestore,
+}
 METHODS: dict[str, Any] = {
     "toy": Toy,
     "perfect": Perfect,
