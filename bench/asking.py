@@ -145,7 +145,7 @@ def _example(sample: Sample) -> Any:
 class Answers(Mapping[str, Table]):
     """The answers of a cell by fold, one fold in memory at a time.
 
-    ``sizes`` are the rows of each fold's parts, ``order`` the samples' keys. Raises RunDamaged for parts in other order.
+    ``sizes`` are the rows of each fold's parts, ``order`` the keys. Raises RunDamaged for other order.
     """
 
     def __init__(self, cell: Cell, sizes: Mapping[str, list[int]], order: list[str]) -> None:

@@ -162,22 +162,25 @@ _REPORTED = (
 
 def _results_table(board: Board) -> str:
     headline, *others = columns(board)
-    head = ["rank", "method", f"{headline} [95 %]", "s.e.", *others]
+    spreads = [spread(row.entry.result.scores[0]) for row in board.rows]
+    folds = any(text != "–" for text in spreads)
+    head = ["rank", "method", f"{headline} [95 %]", *(["s.e."] if folds else []), *others]
     body = []
-    for row in board.rows:
+    for row, text in zip(board.rows, spreads, strict=True):
         result = row.entry.result
         name = _plain(result.name) + (" (floor)" if any(c.floor for c in result.cards.values()) else "")
         scores = [number(result.score(metric)) for metric in others]
-        body.append([row.rank, name, number(result.scores[0], interval=True), spread(result.scores[0]), *scores])
+        first = number(result.scores[0], interval=True)
+        body.append([row.rank, name, first, *([text] if folds else []), *scores])
     return _table([_plain(cell).replace("\\[95", "[95") for cell in head], body)
 
 
 def _legend(board: Board) -> str:
     notes = {s.note for row in board.rows for s in row.entry.result.scores if s.note}
-    text = (
-        "Rates in percent. Intervals: 95 %, by bootstrap over identities. s.e.: standard error of the mean over folds. "
-        f"A range of ranks: methods whose paired difference has p > {TIED} are not told apart."
-    )
+    text = "Rates in percent. Intervals: 95 %, by bootstrap over identities."
+    if any(row.entry.result.scores[0].standard_error is not None for row in board.rows):
+        text += " s.e.: standard error of the mean over folds."
+    text += f" A range of ranks: methods whose paired difference has p > {TIED} are not told apart."
     return text + "".join(f" {_sentence(note)}" for note in sorted(notes))
 
 

@@ -205,6 +205,10 @@ def _read(protocol: Protocol, root: Path | None) -> tuple[Content, str] | Facebe
         return content, content.fingerprint()
     except WrongUse:
         raise
+    except OSError as error:  # a protocol of a plugin need not know our errors
+        place = error.filename or root
+        found = f"{place} could not be read: {error.strerror or error}."
+        return DataMissing(f"{protocol.name} was asked for.", found, f"Get it from {protocol.data.source}.")
     except FacebenchError as error:
         return error
 

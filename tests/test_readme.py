@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from bench import boards
+from bench import boards, samples
 
 ALIGNED = "verification/lfw/view2-arcface112"
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -26,7 +27,8 @@ def blocks(name: str, language: str) -> list[str]:
 
 
 def commands() -> list[str]:
-    return [line[2:] for block in blocks("README.md", "console") for line in block.splitlines() if line[:2] == "$ "]
+    lines = [line[2:] for block in blocks("README.md", "console") for line in block.splitlines() if line[:2] == "$ "]
+    return [line for line in lines if line != "facebench run quick"]  # tests/test_suites.py runs that
 
 
 @pytest.mark.parametrize("line", commands())
@@ -44,6 +46,31 @@ def test_a_script_of_the_readme_prints_a_figure(tmp_path: Path, synthetic: Path,
     ended = subprocess.run([sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert 0 <= float(ended.stdout.splitlines()[-1]) <= 1
+
+
+def test_the_protocol_of_the_readme_reads_a_data_set_of_ones_own(tmp_path: Path, facebench: Command) -> None:
+    (code,) = blocks("README.md", "python protocol")
+    plugin, mine = tmp_path / "mine-protocol", tmp_path / "data" / "mine"
+    plugin.mkdir()
+    mine.mkdir(parents=True)
+    (plugin / "mine_protocol.py").write_text(code, "utf-8")
+    points = '[project.entry-points.facebench]\nmine = "mine_protocol"\n'
+    (plugin / "pyproject.toml").write_text(f'[project]\nname = "mine-protocol"\nversion = "1"\n{points}')
+    rows = []
+    for fold, people in enumerate((("anna", "berta"), ("carla", "dora"))):
+        for number, person in enumerate(people):
+            for shot in (1, 2):
+                face = samples.draw(10 * fold + number, mouth=shot / 2)
+                Image.fromarray(face).save(mine / f"{person}-{shot}.png")
+            rows.append(f"{fold},{person}-1.png,{person}-2.png,1")
+        rows.append(f"{fold},{people[0]}-1.png,{people[1]}-1.png,0")
+    (mine / "pairs.csv").write_text("\n".join(rows))
+    words = ("run", "verification/mine/pairs", "--method", "hog", "--data", tmp_path / "data")
+    ended = facebench(*words, FACEBENCH_PLUGINS=str(plugin))
+    assert ended.returncode == 0 and "0 of 8 samples failed" in ended.stdout, ended.stderr
+    (mine / "pairs.csv").unlink()
+    missing = facebench(*words, FACEBENCH_PLUGINS=str(plugin))
+    assert missing.returncode == 1 and "pairs.csv could not be read" in missing.stderr
 
 
 def test_the_method_of_the_contributing_page_runs_as_a_plugin(
