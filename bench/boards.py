@@ -30,14 +30,18 @@ def read_results(folders: Iterable[str | Path]) -> list[Entry]:
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise NotAResult(f"{folder} was to be ranked.", "There is no such folder.")
-        runs = any(folder.rglob("header.json")) or any(folder.rglob("result.json"))
-        pattern = "result.json" if runs else "*.json"
+        pattern = "result.json" if holds_runs(folder) else "*.json"
         entries += [Entry(results.read(path), path) for path in sorted(folder.rglob(pattern))]
     if not entries:
         raise NotAResult(
             f"{', '.join(map(str, folders))} was to be ranked.", "There is no result in it.", "Run something first."
         )
     return entries
+
+
+def holds_runs(folder: Path) -> bool:
+    """Whether runs lie below a folder, rather than boards."""
+    return any(folder.rglob("header.json")) or any(folder.rglob("result.json"))
 
 
 def rank(entries: Iterable[Entry]) -> dict[str, Board]:
