@@ -1,5 +1,6 @@
 """facebench: one instrument that asks published face-analysis methods the same frozen questions."""
 
+from bench.conformance import checks, parametrize_with_checks
 from bench.contracts import Differentiable, Embedder, Trainable
 from bench.errors import FacebenchError
 from bench.examples import Examples
@@ -34,7 +35,9 @@ __all__ = [
     "Snapshot",
     "Task",
     "Trainable",
+    "checks",
     "hookimpl",
     "metric",
+    "parametrize_with_checks",
     "run",
 ]

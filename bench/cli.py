@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from bench import boards, leaderboard, results, suite
+from bench import boards, conformance, leaderboard, results, scaffold, suite
 from bench.display import Progress
 from bench.errors import FacebenchError, UnknownName, WrongUse
 from bench.metrics import METRICS
@@ -353,7 +353,7 @@ def rank(
         for board in ranked.values():
             _show_board(board)
     for one in folders:
-        if one == into or one.name == "leaderboards":
+        if not boards.holds_runs(one):
             for path in boards.write_boards(one):
                 _stderr().print(f"wrote {escape(str(path))}", soft_wrap=True)
 
@@ -422,3 +422,42 @@ def audit(result: Path, as_json: Json = False) -> None:
             Console(soft_wrap=True, highlight=False).print(mark)
     if any(fault for _, fault in checks):
         raise typer.Exit(1)
+
+
+@app.command()
+def check(
+    what: Annotated[str, typer.Argument(metavar="METHOD|FOLDER", help="A method, or a plugin's folder.")],
+    models: Models = None,
+    as_json: Json = False,
+) -> None:
+    """Check that a method plays by the rules; exit status 1 where it breaks one."""
+    outcomes = list(conformance.check(what, models))
+    if as_json:
+        _print_json([{"method": who, **asdict(outcome)} for who, outcome in outcomes])
+    else:
+        colours = {"passed": "green", "failed": "bold red"}
+        for method in dict.fromkeys(who for who, _ in outcomes):
+            grid = _grid("check", "state", "message")
+            for outcome in (outcome for who, outcome in outcomes if who == method):
+                colour = colours.get(outcome.state, "yellow")
+                grid.add_row(outcome.check, f"[{colour}]{outcome.state}[/]", escape(outcome.message))
+            Console().print(f"\n[bold]{escape(method)}[/]", grid, sep="\n", highlight=False)
+    if any(outcome.state == "failed" for _, outcome in outcomes):
+        raise typer.Exit(1)
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(help="What to write: method.")],
+    name: Annotated[str, typer.Argument(help="Its name: lower-case words joined by '-'.")],
+    task: Annotated[str, typer.Option(help="What it is to answer: see 'facebench list tasks'.")] = "verification",
+    into: Annotated[Path, typer.Option(help="Where its folder facebench-NAME goes.")] = Path(),
+) -> None:
+    """Write a plugin that works and passes its checks, to change it."""
+    if kind != "method":
+        raise UnknownName.of("kind of plugin", kind, ["method"], "facebench new --help")
+    files = scaffold.new_method(name, task, into)
+    console = Console(soft_wrap=True, highlight=False)
+    for path in files:
+        console.print(escape(str(path)))
+    console.print(f"[dim]Next: facebench check {escape(str(files[0].parent))}[/]")

@@ -28,7 +28,7 @@ class Option:
     about: str
     values: tuple[bool | int | float | str, ...] = ()
 
-    def parse(self, text: str, method: str) -> bool | int | float | str:
+    def parse(self, text: str, method: str = "") -> bool | int | float | str:
         """Read a value as it is typed on the command line.
 
         Raises WrongUse for a value that is not of the default's type or not among ``values``.

@@ -162,7 +162,7 @@ class Worker:
         here = str(Path(__file__).resolve().parent.parent)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [here, environment.get("PYTHONPATH")]))
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "bench.worker_process", *map(str, passed)],
+            [sys.executable, "-P", "-c", "from bench.worker_process import main; main()", *map(str, passed)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

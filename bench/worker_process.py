@@ -1,6 +1,6 @@
 """Inside a worker: load one method, answer calls, end when the harness ends.
 
-Started as ``python -m bench.worker_process`` by bench.worker, with file descriptors for calls, answers, the
+Started by bench.worker, its arguments the file descriptors for calls, answers, the
 lifeline and the shared slots. Standard output and error belong to the method.
 """
 
@@ -23,9 +23,9 @@ from bench.examples import Examples
 from bench.method import Load, Method
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Serve calls until the harness closes the pipe."""
-    calls, answers, lifeline, *slots = map(int, arguments)
+    calls, answers, lifeline, *slots = map(int, sys.argv[1:])
     threading.Thread(target=_end_with_harness, args=(lifeline,), daemon=True).start()
     _offer_to_oom_killer()
     os.register_at_fork(after_in_child=lambda: os.close(answers))  # else a worker's end would not be seen
@@ -149,7 +149,3 @@ def _offer_to_oom_killer() -> None:
     """Where memory runs out the method goes, not the harness."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

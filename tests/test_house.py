@@ -32,8 +32,9 @@ FLOORS: list[set[str]] = [
     {"tasks"},
     {"protocols.lfw"},
     {"protocols"},
-    {"plugins", "runner"},
-    {"suite", "boards", "display"},
+    {"plugins", "runner", "probing"},
+    {"rules", "card_rules"},
+    {"suite", "boards", "display", "conformance", "scaffold"},
     {"", "cli"},
     {"__main__"},
 ]
