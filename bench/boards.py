@@ -6,7 +6,7 @@ import hashlib
 import math
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -156,17 +156,22 @@ def entry(path: str | Path) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One metric of two results on the same trials: ``difference`` is first minus second, with its 95 % interval."""
+    """One metric of two results on the same trials: ``difference`` is first minus second, with its 95 % interval.
+
+    Where the comparisons cannot resolve the rate both values are bounds: ``bound`` says which, and there is no interval
+    and no p-value.
+    """
 
     metric: str
     first: float
     second: float
     difference: float
-    low: float
-    high: float
-    p_value: float
     unit: str
     better: str
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    bound: str | None = None
 
 
 def compare(first: str | Path, second: str | Path) -> tuple[Difference, ...]:
@@ -189,11 +194,13 @@ def compare(first: str | Path, second: str | Path) -> tuple[Difference, ...]:
     for column, metric in enumerate(protocol.metrics):
         a, b = (e.result.score(metric.name) for e in (one, other))
         if a is not None and b is not None:
+            difference = Difference(metric.name, a.value, b.value, a.value - b.value, metric.unit, metric.better)
+            if bound := a.bound or b.bound:
+                rows.append(replace(difference, bound=bound))
+                continue
             values = [row[column] for row in differences]
             low, high = resampling.interval(values)
-            p = resampling.paired_p_value(values)
-            difference = a.value - b.value
-            rows.append(Difference(metric.name, a.value, b.value, difference, low, high, p, metric.unit, metric.better))
+            rows.append(replace(difference, low=low, high=high, p_value=resampling.paired_p_value(values)))
     return tuple(rows)
 
 

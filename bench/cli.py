@@ -405,8 +405,11 @@ def compare(first: Path, second: Path, as_json: Json = False) -> None:
     grid = _grid("metric", "first", "second", "difference [95 %]".replace("[", "\\["), "p")
     for row in rows:
         f = 100 if row.unit == "%" else 1
-        interval = f"{row.difference * f:+.2f} \\[{row.low * f:+.2f}, {row.high * f:+.2f}]"
-        grid.add_row(row.metric, f"{row.first * f:.2f}", f"{row.second * f:.2f}", interval, f"{row.p_value:.3f}")
+        sign = {"at most": "≤ ", "at least": "≥ "}.get(row.bound or "", "")
+        values, difference = [f"{sign}{value * f:.2f}" for value in (row.first, row.second)], "not resolved"
+        if row.low is not None and row.high is not None:
+            difference = f"{row.difference * f:+.2f} \\[{row.low * f:+.2f}, {row.high * f:+.2f}]"
+        grid.add_row(row.metric, *values, difference, "" if row.p_value is None else f"{row.p_value:.3f}")
     Console().print(grid)
 
 

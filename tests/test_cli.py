@@ -258,11 +258,11 @@ def test_results_go_into_boards_that_a_check_passes_until_one_is_edited(said: Sa
 def test_a_comparison_shows_each_metric_with_interval_and_p_value(said: Said, runs: Path) -> None:
     one, other = cell(runs, "perfect"), cell(runs, "random")
     found = parsed(said, "compare", one, other)
-    keys = {"metric", "first", "second", "difference", "low", "high", "p_value", "unit", "better"}
+    keys = {"metric", "first", "second", "difference", "low", "high", "p_value", "unit", "better", "bound"}
     assert found and all(set(row) == keys for row in found)
     status, out, _ = said("compare", one / "result.json", other)
     assert status == 0 and all(row["metric"] in out for row in found)
-    assert f"{found[0]['difference'] * 100:+.2f} [" in out
+    assert f"{found[0]['difference'] * 100:+.2f} [" in out and "not resolved" in out
 
 
 def test_an_audit_holds_or_ends_with_1_and_shows_the_fault(said: Said, runs: Path, tmp_path: Path) -> None:
