@@ -253,8 +253,10 @@ def _show_boards(outcomes: list[suite.Outcome]) -> None:
     console = Console(highlight=False)
     skipped = [o for o in outcomes if o.skipped]
     for first in {str(o.error): o for o in reversed(skipped)}.values():
-        cells = ", ".join(o.protocol for o in skipped if str(o.error) == str(first.error))
-        console.print(f"\n[yellow]skipped:[/] {escape(first.methods)} on {escape(cells)}\n{escape(str(first.error))}")
+        alike = [o for o in skipped if str(o.error) == str(first.error)]
+        methods, protocols = dict.fromkeys(o.methods for o in alike), dict.fromkeys(o.protocol for o in alike)
+        cells = f"{', '.join(methods)} on {', '.join(protocols)}"
+        console.print(f"\n[yellow]skipped:[/] {escape(cells)}\n{escape(str(first.error))}")
     console.print()
 
 

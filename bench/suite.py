@@ -132,7 +132,10 @@ def run_suite(name: str, *, out: str | Path = "runs", **settings: Any) -> Iterat
             for outcome in run_cells(protocol, method, out=out, **{**chosen.settings, **settings}):
                 missing = isinstance(outcome.error, (NeedsInstall, DataMissing))
                 yield replace(outcome, skipped=missing)
-        except (NeedsInstall, UnknownName, PluginBroken) as error:
+        except UnknownName as error:
+            do = f"pip install {chosen.installs} -c constraints.txt   (It brings the plugins of {name}.)"
+            yield replace(skipped, error=NeedsInstall(error.asked, do=do))
+        except (NeedsInstall, PluginBroken) as error:
             yield replace(skipped, error=error)
 
 

@@ -11,13 +11,15 @@ from typing import Any
 class Suite:
     """Cells under one name: every method on every protocol, by the names one would type.
 
-    ``settings`` are those of ``bench.run``; what is typed goes before them.
+    ``installs``: what pip is given for its plugins; ``settings`` are those of ``bench.run``, and what is typed goes
+    before them.
     """
 
     name: str
     about: str
     protocols: tuple[str, ...]
     methods: tuple[str, ...]
+    installs: str
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -29,6 +31,7 @@ SUITES: dict[str, Suite] = {
             about="verification and identification of synthetic people in minutes, without licence, Hub or torch",
             protocols=("verification/synthetic/faces", "identification/synthetic/faces"),
             methods=("eigenfaces", "hog", "random", "constant", "mobilefacenet"),
+            installs="-r requirements.txt",
         ),
     )
 }

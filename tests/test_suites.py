@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bench import suite, suites
-from bench.errors import NeedsInstall, UnknownName
+from bench.errors import NeedsInstall
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 ROOT = Path(__file__).resolve().parent.parent
@@ -26,6 +26,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         "for tests",
         ("identification/synthetic/faces",),
         ("random", "mobilefacenet", "no-such-method"),
+        "-r small.txt",
         {"limit": 20},
     )
     monkeypatch.setitem(suites.SUITES, "small", cells)
@@ -35,7 +36,7 @@ def test_a_cell_that_wants_what_is_not_here_is_skipped_with_the_way_out(small: N
     ran, weights, unknown = suite.run_suite("small", out=tmp_path, models=tmp_path)
     assert ran.result is not None and ran.result.provenance.limit == 20 and not ran.skipped
     assert weights.skipped and isinstance(weights.error, NeedsInstall)
-    assert unknown.skipped and isinstance(unknown.error, UnknownName)
+    assert unknown.skipped and "pip install -r small.txt" in str(unknown.error)
 
 
 def test_what_is_typed_goes_before_the_suites_own_settings(small: None, tmp_path: Path) -> None:
