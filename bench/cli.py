@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from bench import boards, conformance, leaderboard, results, scaffold, suite
-from bench.display import Progress
+from bench import boards, conformance, display, leaderboard, scaffold, suite
 from bench.errors import FacebenchError, UnknownName, WrongUse
 from bench.metrics import METRICS
 from bench.plugins import Plugin, Registry, discover
@@ -64,13 +63,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     return getattr(value, "__name__", None) or str(value)
-
-
-def _grid(*head: str) -> Grid:
-    grid = Grid(box=None, pad_edge=False, header_style="bold")
-    for name in head:
-        grid.add_column(name, overflow="fold")
-    return grid
 
 
 @app.command("list")
@@ -139,24 +131,8 @@ def show(name: str, as_json: Json = False) -> None:
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
     for key, value in card.items():
-        grid.add_row(key, escape(_words(value)))
+        grid.add_row(key, escape(display.words(value)))
     Console().print(grid)
-
-
-def _words(value: Any) -> str:
-    if is_dataclass(value) and not isinstance(value, type):
-        return "; ".join(
-            f"{f.name}: {_words(getattr(value, f.name))}"
-            for f in fields(value)
-            if getattr(value, f.name) not in ("", ())
-        )
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return (
-            "\n".join(map(_words, sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)) or "none"
-        )
-    if isinstance(value, dict):
-        return ", ".join(f"{k}={v}" for k, v in value.items()) or "none"
-    return "none" if value is None or value == "" else str(getattr(value, "__name__", value))
 
 
 def _batch(text: str) -> int | None:
@@ -221,7 +197,7 @@ def run(
     named = [name for name in protocol if name in SUITES]
     if named and (len(protocol) > 1 or method or role):
         raise WrongUse(f"{named[0]} was to be run.", "A suite brings its own methods.", f"facebench run {named[0]}")
-    with Progress(quiet=as_json) as progress:
+    with display.Progress(quiet=as_json) as progress:
         if named:
             cells = suite.run_suite(named[0], progress=progress, **settings)
         else:
@@ -238,67 +214,12 @@ def run(
         _print_json([asdict(result) for result in done])
     else:
         if named:
-            _show_boards(outcomes)
+            display.show_boards(outcomes)
         for result in [] if named else done:
-            _show_result(result)
-        _where(outcomes, out)
+            display.show_result(result)
+        display.show_places(outcomes, out)
     if any(o.error is not None and not o.skipped for o in outcomes):
         raise typer.Exit(1)
-
-
-def _show_boards(outcomes: list[suite.Outcome]) -> None:
-    """The boards of what was run, then what was skipped and what would enable it."""
-    for board in boards.rank([boards.entry(o.folder) for o in outcomes if o.result is not None]).values():
-        _show_board(board)
-    console = Console(highlight=False)
-    skipped = [o for o in outcomes if o.skipped]
-    for first in {str(o.error): o for o in reversed(skipped)}.values():
-        alike = [o for o in skipped if str(o.error) == str(first.error)]
-        methods, protocols = dict.fromkeys(o.methods for o in alike), dict.fromkeys(o.protocol for o in alike)
-        cells = f"{', '.join(methods)} on {', '.join(protocols)}"
-        console.print(f"\n[yellow]skipped:[/] {escape(cells)}\n{escape(str(first.error))}")
-    console.print()
-
-
-def _where(outcomes: list[suite.Outcome], out: Path) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    for outcome in outcomes:
-        if outcome.skipped:
-            continue
-        files = "result.json, trials.parquet, answers, log" if outcome.result else "what was answered so far, log"
-        console.print(f"{escape(str(outcome.folder))}/  [dim]{files}[/]")
-    failed = sum(outcome.error is not None and not outcome.skipped for outcome in outcomes)
-    if failed:
-        console.print(f"[bold red]{failed} of {len(outcomes)} cells failed[/]; the same command goes on with them.")
-    else:
-        console.print(f"[dim]Boards of what was run: facebench rank {escape(str(out))}[/]")
-
-
-def _show_result(result: results.Result) -> None:
-    console = Console()
-    grid = _grid("metric", "value", "95 % interval", "")
-    for score in result.scores:
-        value = leaderboard.number(score) + (" %" if score.unit == "%" else "")
-        interval = leaderboard.number(score, interval=True).partition("[")[2]
-        notes = [score.note] if score.note else []
-        if score.standard_error is not None and score.population_std is not None:
-            notes.append(
-                f"s.e. {score.standard_error * 100:.2f}, population std {score.population_std * 100:.2f} over folds"
-            )
-        grid.add_row(score.metric, value, f"[{interval}".replace("[", "\\[") if interval else "", "; ".join(notes))
-    console.print(f"\n[bold]{escape(result.protocol)}[/]  {escape(result.name)}")
-    if not result.official:
-        console.print("[yellow]Not the official question (other trials, or limited): this goes on no board.[/]")
-    console.print(grid)
-    reasons = ", ".join(f"{reason}: {count}" for reason, count in result.reasons.items())
-    console.print(
-        f"{result.failures:,} of {result.samples:,} samples failed{': ' + escape(reasons) if reasons else ''}"
-    )
-    for name, card in result.cards.items():
-        if card.withdrawn:
-            console.print(
-                f"[yellow]{escape(name)} was trained on data since withdrawn: {escape(', '.join(card.withdrawn))}[/]"
-            )
 
 
 @app.command()
@@ -318,7 +239,7 @@ def score(
     if as_json:
         _print_json(asdict(result))
     else:
-        _show_result(result)
+        display.show_result(result)
         Console(soft_wrap=True).print(f"{escape(str(folder))}/")
 
 
@@ -353,7 +274,7 @@ def rank(
         _print_json({name: _board_json(board) for name, board in ranked.items()})
     else:
         for board in ranked.values():
-            _show_board(board)
+            display.show_board(board)
     for one in folders:
         if not boards.holds_runs(one):
             for path in boards.write_boards(one):
@@ -368,35 +289,6 @@ def _board_json(board: leaderboard.Board) -> dict[str, Any]:
     return {"rows": rows, "apart": [{"path": str(e.path), "why": why} for e, why in board.apart]}
 
 
-def _show_board(board: leaderboard.Board) -> None:
-    """A board's ranks, with as many metrics as the terminal is wide."""
-    console = Console()
-    console.print(f"\n[bold]{escape(board.protocol)}[/]")
-    metrics = leaderboard.columns(board)
-    if metrics:
-        results = [row.entry.result for row in board.rows]
-        floors = [any(card.floor for card in result.cards.values()) for result in results]
-        names = [r.name + (" (floor)" if floor else "") for r, floor in zip(results, floors, strict=True)]
-        shown = [
-            ("rank", [row.rank for row in board.rows]),
-            ("method", names),
-            (f"{metrics[0]} [95 %]", [leaderboard.number(r.scores[0], interval=True) for r in results]),
-        ]
-        shown += [(metric, [leaderboard.number(r.score(metric)) for r in results]) for metric in metrics[1:]]
-        grid, width = Grid(box=None, pad_edge=False, header_style="bold"), -2
-        for place, (head, cells) in enumerate(shown):
-            width += 2 + max(map(len, (head, *cells)))
-            if place < 3 or width <= console.width:
-                grid.add_column(escape(head), overflow="fold", no_wrap=width <= console.width)
-        for row in zip(*(cells for _, cells in shown[: len(grid.columns)]), strict=True):
-            grid.add_row(*map(escape, row))
-        console.print(grid)
-        if hidden := [head for head, _ in shown[len(grid.columns) :]]:
-            console.print(f"[dim]not shown at this width: {escape(', '.join(hidden))}[/]")
-    for entry, why in board.apart:
-        console.print(f"[dim]not ranked: {escape(entry.result.name)} ({escape(why)})[/]")
-
-
 @app.command()
 def compare(first: Path, second: Path, as_json: Json = False) -> None:
     """Paired differences of two results on the same trials, clustered by identity."""
@@ -404,7 +296,7 @@ def compare(first: Path, second: Path, as_json: Json = False) -> None:
     if as_json:
         _print_json([asdict(row) for row in rows])
         return
-    grid = _grid("metric", "first", "second", "difference [95 %]".replace("[", "\\["), "p")
+    grid = display.grid_of("metric", "first", "second", "difference [95 %]".replace("[", "\\["), "p")
     for row in rows:
         f = 100 if row.unit == "%" else 1
         sign = {"at most": "≤ ", "at least": "≥ "}.get(row.bound or "", "")
@@ -442,7 +334,7 @@ def check(
     else:
         colours = {"passed": "green", "failed": "bold red"}
         for method in dict.fromkeys(who for who, _ in outcomes):
-            grid = _grid("check", "state", "message")
+            grid = display.grid_of("check", "state", "message")
             for outcome in (outcome for who, outcome in outcomes if who == method):
                 colour = colours.get(outcome.state, "yellow")
                 grid.add_row(outcome.check, f"[{colour}]{outcome.state}[/]", escape(outcome.message))

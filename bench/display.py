@@ -1,14 +1,19 @@
-"""Progress of long work, on standard error: a bar on a terminal, a line now and then elsewhere."""
+"""What a person sees in a terminal: progress of long work, results, boards and where everything lies."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.table import Table as Grid
+
+from bench import boards, leaderboard, results, suite
 
 LINE_EVERY = 10.0  # seconds, where no terminal shows a bar
 
@@ -59,3 +64,108 @@ class Progress:
     def print(self, text: str) -> None:
         """Print a line above the bar."""
         self._console.print(text, highlight=False, soft_wrap=True)
+
+
+def grid_of(*head: str) -> Grid:
+    grid = Grid(box=None, pad_edge=False, header_style="bold")
+    for name in head:
+        grid.add_column(name, overflow="fold")
+    return grid
+
+
+def words(value: Any) -> str:
+    if is_dataclass(value) and not isinstance(value, type):
+        return "; ".join(
+            f"{f.name}: {words(getattr(value, f.name))}"
+            for f in fields(value)
+            if getattr(value, f.name) not in ("", ())
+        )
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return "\n".join(map(words, sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)) or "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{k}={v}" for k, v in value.items()) or "none"
+    return "none" if value is None or value == "" else str(getattr(value, "__name__", value))
+
+
+def show_result(result: results.Result) -> None:
+    console = Console()
+    grid = grid_of("metric", "value", "95 % interval", "")
+    for score in result.scores:
+        value = leaderboard.number(score) + (" %" if score.unit == "%" else "")
+        interval = leaderboard.number(score, interval=True).partition("[")[2]
+        notes = [score.note] if score.note else []
+        if score.standard_error is not None and score.population_std is not None:
+            notes.append(
+                f"s.e. {score.standard_error * 100:.2f}, population std {score.population_std * 100:.2f} over folds"
+            )
+        grid.add_row(score.metric, value, f"[{interval}".replace("[", "\\[") if interval else "", "; ".join(notes))
+    console.print(f"\n[bold]{escape(result.protocol)}[/]  {escape(result.name)}")
+    if not result.official:
+        console.print("[yellow]Not the official question (other trials, or limited): this goes on no board.[/]")
+    console.print(grid)
+    reasons = ", ".join(f"{reason}: {count}" for reason, count in result.reasons.items())
+    console.print(
+        f"{result.failures:,} of {result.samples:,} samples failed{': ' + escape(reasons) if reasons else ''}"
+    )
+    for name, card in result.cards.items():
+        if card.withdrawn:
+            console.print(
+                f"[yellow]{escape(name)} was trained on data since withdrawn: {escape(', '.join(card.withdrawn))}[/]"
+            )
+
+
+def show_board(board: leaderboard.Board) -> None:
+    """A board's ranks, with as many metrics as the terminal is wide."""
+    console = Console()
+    console.print(f"\n[bold]{escape(board.protocol)}[/]")
+    metrics = leaderboard.columns(board)
+    if metrics:
+        results = [row.entry.result for row in board.rows]
+        floors = [any(card.floor for card in result.cards.values()) for result in results]
+        names = [r.name + (" (floor)" if floor else "") for r, floor in zip(results, floors, strict=True)]
+        shown = [
+            ("rank", [row.rank for row in board.rows]),
+            ("method", names),
+            (f"{metrics[0]} [95 %]", [leaderboard.number(r.scores[0], interval=True) for r in results]),
+        ]
+        shown += [(metric, [leaderboard.number(r.score(metric)) for r in results]) for metric in metrics[1:]]
+        grid, width = Grid(box=None, pad_edge=False, header_style="bold"), -2
+        for place, (head, cells) in enumerate(shown):
+            width += 2 + max(map(len, (head, *cells)))
+            if place < 3 or width <= console.width:
+                grid.add_column(escape(head), overflow="fold", no_wrap=width <= console.width)
+        for row in zip(*(cells for _, cells in shown[: len(grid.columns)]), strict=True):
+            grid.add_row(*map(escape, row))
+        console.print(grid)
+        if hidden := [head for head, _ in shown[len(grid.columns) :]]:
+            console.print(f"[dim]not shown at this width: {escape(', '.join(hidden))}[/]")
+    for entry, why in board.apart:
+        console.print(f"[dim]not ranked: {escape(entry.result.name)} ({escape(why)})[/]")
+
+
+def show_boards(outcomes: list[suite.Outcome]) -> None:
+    """The boards of what was run, then what was skipped and what would enable it."""
+    for board in boards.rank([boards.entry(o.folder) for o in outcomes if o.result is not None]).values():
+        show_board(board)
+    console = Console(highlight=False)
+    skipped = [o for o in outcomes if o.skipped]
+    for first in {str(o.error): o for o in reversed(skipped)}.values():
+        alike = [o for o in skipped if str(o.error) == str(first.error)]
+        methods, protocols = dict.fromkeys(o.methods for o in alike), dict.fromkeys(o.protocol for o in alike)
+        cells = f"{', '.join(methods)} on {', '.join(protocols)}"
+        console.print(f"\n[yellow]skipped:[/] {escape(cells)}\n{escape(str(first.error))}")
+    console.print()
+
+
+def show_places(outcomes: list[suite.Outcome], out: Path) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    for outcome in outcomes:
+        if outcome.skipped:
+            continue
+        files = "result.json, trials.parquet, answers, log" if outcome.result else "what was answered so far, log"
+        console.print(f"{escape(str(outcome.folder))}/  [dim]{files}[/]")
+    failed = sum(outcome.error is not None and not outcome.skipped for outcome in outcomes)
+    if failed:
+        console.print(f"[bold red]{failed} of {len(outcomes)} cells failed[/]; the same command goes on with them.")
+    else:
+        console.print(f"[dim]Boards of what was run: facebench rank {escape(str(out))}[/]")

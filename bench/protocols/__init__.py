@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from bench.protocol import Protocol
-from bench.protocols import lfw
+from bench.protocols import insightface_bin, lfw
 
-PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in lfw.PROTOCOLS}
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (*lfw.PROTOCOLS, *insightface_bin.PROTOCOLS)}

@@ -146,7 +146,7 @@ def _view2(name: str, inputs: str, folders: tuple[str, ...], size: tuple[int, in
         data=LFW,
         inputs=inputs,
         read=read,
-        metrics=tuple(map(metric, METRICS)),
+        metrics=tuple(map(metric, verification.METRICS)),
         trials_sha256=VIEW2,
         about=about,
         cite="Huang et al., Labeled Faces in the Wild, UMass report 07-49, 2007",
@@ -173,16 +173,6 @@ IMAGES = Protocol(
     cite="images of Huang et al., Labeled Faces in the Wild, UMass report 07-49, 2007; the split is facebench's own",
     trains=True,
     settings={"replicates": identification.REPLICATES},
-)
-METRICS = (
-    "accuracy",
-    "accuracy_insightface",
-    "tar@far=1e-2",
-    "tar@far=1e-3",
-    "eer",
-    "fnmr@fmr=1e-3",
-    "fnmr@fmr=1e-4",
-    "fte",
 )
 PROTOCOLS = (
     _view2(

@@ -32,6 +32,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 REPLICATES, SEED = 1000, 0
+# What the boards of 6,000 or so pairs show, the headline first.
+METRICS = (
+    "accuracy",
+    "accuracy_insightface",
+    "tar@far=1e-2",
+    "tar@far=1e-3",
+    "eer",
+    "fnmr@fmr=1e-3",
+    "fnmr@fmr=1e-4",
+    "fte",
+)
 
 
 @dataclass(frozen=True, slots=True)
