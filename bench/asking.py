@@ -47,7 +47,7 @@ class Asking:
         cell: Cell,
         settings: Settings,
         models: Path | None,
-        progress: Callable[[int, int], None],
+        progress: Callable[[str, int, int], None],
     ) -> None:
         self.protocol, self.roles, self.content, self.cell = protocol, roles, content, cell
         self.settings, self.models, self.progress = settings, models, progress
@@ -86,7 +86,12 @@ class Asking:
         stopped = self.cell.folder / fold / "stopped.npz"
         begun = read_snapshot(stopped) if stopped.exists() else None
 
+        read = 0
+
         def fetch(positions: list[int]) -> list[Any]:
+            nonlocal read
+            read = min(read + len(positions), len(samples))  # it may read them more than once
+            self.progress(_stage("fit", fold), read, len(samples))
             return [_example(samples[position]) for position in positions]
 
         with self.open_worker(configured, self.cell.log) as worker:
@@ -115,7 +120,7 @@ class Asking:
                 done += len(piece)
             else:
                 todo.put(number)
-        self.progress(done, len(samples))
+        self.progress(_stage("ask", fold), done, len(samples))
         if todo.empty():
             return
         (configured,) = self.roles[role]
@@ -132,6 +137,10 @@ class Asking:
         total, size = len(self.content.samples), self.part_size
         sizes = {fold: [min(size, total - i) for i in range(0, total, size)] for fold in self.folds}
         return Answers(self.cell, sizes, [sample.key for sample in self.content.samples])
+
+
+def _stage(what: str, fold: str) -> str:
+    return what if fold == ALL else f"{what} {fold}"
 
 
 def _example(sample: Sample) -> Any:
@@ -218,7 +227,7 @@ class _Crew:
             batches.append(answered)
             with self.lock:
                 self.done += len(answered.reasons)
-                self.asking.progress(self.done, self.total)
+                self.asking.progress(_stage("ask", self.fold), self.done, self.total)
             if answered.last:
                 self._keep(answered.number, batches, desk)
                 batches = []

@@ -130,7 +130,7 @@ def run_cell(
         started = time.time()
         force = header["settings"]
         settings = replace(settings, **{name: force[name] for name in ("batch_size", "threads", "device")})
-        asking = Asking(protocol, roles, asked, cell, settings, models, lambda a, b: progress("ask", a, b))
+        asking = Asking(protocol, roles, asked, cell, settings, models, progress)
         _ask(asking, header)
         progress("score", 0, 1)
         result = _write_result(asking, header)

@@ -133,6 +133,12 @@ def test_an_example_that_cannot_be_read_is_named_to_the_user(own: Path, tmp_path
         one("steps", own, tmp_path / "out")
 
 
+def test_progress_tells_fits_and_folds_apart(synthetic: Path, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    one("steps", synthetic, tmp_path, progress=lambda cell, *stage: seen.append(stage))
+    assert seen.index(("fit fold-0", 36, 36)) < seen.index(("ask fold-0", 48, 48)) < seen.index(("fit fold-1", 36, 36))
+
+
 def test_a_trainable_method_needs_a_training_split(tmp_path: Path) -> None:
     from dataclasses import replace
 
