@@ -348,7 +348,7 @@ def new(
     kind: Annotated[str, typer.Argument(help="What to write: method.")],
     name: Annotated[str, typer.Argument(help="Its name: lower-case words joined by '-'.")],
     task: Annotated[str, typer.Option(help="What it is to answer: see 'facebench list tasks'.")] = "verification",
-    into: Annotated[Path, typer.Option(help="Where its folder facebench-NAME goes.")] = Path(),
+    into: Annotated[Path, typer.Option(help="Where its folder NAME goes.")] = Path(),
 ) -> None:
     """Write a plugin that works and passes its checks, to change it."""
     if kind != "method":

@@ -127,7 +127,7 @@ MODULES: dict[type, str] = {Embedder: EMBEDDER}
 
 
 def new_method(name: str, task: str = "verification", into: str | Path = ".") -> list[Path]:
-    """Write the folder ``facebench-NAME`` and return its files.
+    """Write the folder ``name`` and return its files; ``facebench-toy`` makes the method toy, too.
 
     Raises WrongUse for a name that is not allowed, a folder that exists, or a task there is no template for, and
     UnknownName for a task that does not exist.
@@ -143,7 +143,7 @@ def new_method(name: str, task: str = "verification", into: str | Path = ".") ->
         raise WrongUse(
             asked, f"There is no template yet for {task}.", "CONTRIBUTING.md shows how to write one by hand."
         )
-    folder = Path(into).expanduser() / f"facebench-{name}"
+    folder, name = Path(into).expanduser() / name, name.removeprefix("facebench-")
     if folder.exists():
         raise WrongUse(asked, f"{folder} exists.", "Give another name, or --into another folder.")
     module = f"facebench_{name.replace('-', '_')}"

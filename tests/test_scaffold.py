@@ -114,7 +114,7 @@ MISTAKES = {
 def mine(tmp_path: Path) -> Path:
     """A plugin as it is written, not installed."""
     new_method("mine", into=tmp_path)
-    return tmp_path / "facebench-mine"
+    return tmp_path / "mine"
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -159,12 +159,12 @@ def test_a_new_plugin_is_written_cleanly(mine: Path) -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_a_new_method_may_be_of_any_task_that_has_a_template(task: str, tmp_path: Path) -> None:
     new_method("other-one", task, tmp_path)
-    found = [o for _, o in conformance.check(str(tmp_path / "facebench-other-one")) if o.state != "passed"]
+    found = [o for _, o in conformance.check(str(tmp_path / "other-one")) if o.state != "passed"]
     assert found == []
 
 
 def test_the_example_of_this_repository_is_what_new_writes(tmp_path: Path) -> None:
-    written = {file.relative_to(tmp_path): file.read_bytes() for file in new_method("example", into=tmp_path)}
+    written = {file.relative_to(tmp_path): file.read_bytes() for file in new_method("facebench-example", into=tmp_path)}
     here = {path.relative_to("facebench-example"): ROOT / "plugins" / path for path in written}
     assert {path: file.read_bytes() for path, file in here.items()} == {
         path.relative_to("facebench-example"): text for path, text in written.items()
@@ -201,7 +201,7 @@ def test_new_says_what_it_wrote_and_what_comes_next(said: Said, tmp_path: Path) 
     named = [Path(line) for line in out.splitlines()[:-1]]
     assert [path.name for path in named] == [MANIFEST, "facebench_grey_pixels.py", "test_grey_pixels.py", "README.md"]
     assert all((tmp_path / path).is_file() for path in named)
-    assert out.splitlines()[-1] == "Next: facebench check made/facebench-grey-pixels"
+    assert out.splitlines()[-1] == "Next: facebench check made/grey-pixels"
 
 
 def test_new_writes_methods_only(said: Said) -> None:
@@ -218,6 +218,6 @@ def test_a_folder_that_is_no_plugin_is_named(tmp_path: Path) -> None:
 def test_a_folder_hidden_by_an_installed_plugin_of_the_same_name_is_named(tmp_path: Path) -> None:
     new_method("floors", into=tmp_path)
     assert any(plugin.distribution == "facebench-floors" for plugin in discover().plugins)
-    ((_, outcome),) = conformance.check(str(tmp_path / "facebench-floors"))
+    ((_, outcome),) = conformance.check(str(tmp_path / "floors"))
     assert outcome.state == "failed"
     assert "goes first: pip install -e" in outcome.message
