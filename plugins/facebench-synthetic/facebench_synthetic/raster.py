@@ -15,6 +15,10 @@ _FINE = 16  # bits after the point of what a value gains a subpixel
 _NUMBER = 24  # bits of a depth key that hold its triangle's number
 _FAR = np.iinfo(np.int64).max
 
+# A C library that gives large blocks straight back to the system has to fetch and clear them again for each picture, a
+# quarter of the time. glibc keeps blocks of up to the largest one that it was ever handed back: so hand it one.
+np.empty(16 << 20, np.uint8)
+
 
 def picture(
     points: Integers, depths: Integers, colours: Integers, triangles: Integers, background: Integers
