@@ -180,6 +180,6 @@ def _bringing(found: Plugin, module: ModuleType) -> Plugin:
 def _cause(error: BaseException) -> str:
     try:
         text = str(error)
-    except Exception:
+    except Exception:  # a plugin's own exception may raise even here, and must not cost the others
         text = ""
     return f"{type(error).__name__}: {text.splitlines()[0][:300] if text else 'no message'}"
