@@ -1,11 +1,12 @@
 """facebench: one instrument that asks published face-analysis methods the same frozen questions."""
 
 from bench.conformance import checks, parametrize_with_checks
-from bench.contracts import Differentiable, Embedder, Trainable
+from bench.contracts import Aligner, Classifier, Differentiable, Embedder, Spotter, Trainable
 from bench.errors import FacebenchError
+from bench.evaluation import evaluate_metric
 from bench.examples import Examples
 from bench.hookspecs import hookimpl
-from bench.method import Folder, Load, Method, Option
+from bench.method import Folder, Load, Method, Option, Packaged, Repository, SameCommit
 from bench.metrics import metric
 from bench.protocol import Content, Data, Protocol, Role, Sample, Task
 from bench.records import Clip, Face, Question, Scan, Snapshot
@@ -13,6 +14,8 @@ from bench.results import Result, Score
 from bench.suite import run
 
 __all__ = [
+    "Aligner",
+    "Classifier",
     "Clip",
     "Content",
     "Data",
@@ -25,17 +28,22 @@ __all__ = [
     "Load",
     "Method",
     "Option",
+    "Packaged",
     "Protocol",
     "Question",
+    "Repository",
     "Result",
     "Role",
+    "SameCommit",
     "Sample",
     "Scan",
     "Score",
     "Snapshot",
+    "Spotter",
     "Task",
     "Trainable",
     "checks",
+    "evaluate_metric",
     "hookimpl",
     "metric",
     "parametrize_with_checks",

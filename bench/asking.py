@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.alignment import inputs_of
 from bench.answers import Cell, Table, check_length, read_table, write_table
 from bench.batches import Answered, Batches, Desk
 from bench.checkpoints import check_snapshot, read_snapshot, write_snapshot
@@ -51,7 +52,7 @@ class Asking:
     ) -> None:
         self.protocol, self.roles, self.content, self.cell = protocol, roles, content, cell
         self.settings, self.models, self.progress = settings, models, progress
-        self.folds: list[str] = []
+        self.folds: dict[str, Sequence[Sample]] = {}
 
     def open_worker(self, configured: Configured, log: Path, fold: str = ALL) -> Worker:
         """Load a method in a process of its own; one that was fitted on ``fold`` gets its weights."""
@@ -63,6 +64,7 @@ class Asking:
             threads=self.settings.threads or 1,
             seed=self.settings.seed,
             options=configured.options,
+            inputs=inputs_of(self.protocol.inputs, configured),
         )
         worker = Worker(configured, given, log, self.settings.memory)
         try:
@@ -76,13 +78,16 @@ class Asking:
     def fit(self, role: str, fold: str, samples: Sequence[Sample], labels: Any) -> None:
         """Fit the one method of ``role`` on a fold's training split and keep its last snapshot.
 
-        A fit that was stopped goes on from the last snapshot on disk; a finished one is not done again. Raises
-        DataDamaged where an example cannot be read.
+        A fit that was stopped goes on from the last snapshot on disk; a finished one is not done again. An example in
+        which an aligner found no face is left out. Raises DataDamaged where one cannot be read.
         """
         checkpoint = self.cell.checkpoint(fold)
         if checkpoint.exists():
             return
         (configured,) = self.roles[role]
+        there = [i for i, sample in enumerate(samples) if not sample.absent]
+        samples = [samples[i] for i in there]
+        labels = [labels[i] for i in there] if isinstance(labels, list) else labels[there]
         stopped = self.cell.folder / fold / "stopped.npz"
         begun = read_snapshot(stopped) if stopped.exists() else None
 
@@ -102,14 +107,14 @@ class Asking:
             raise ContractBroken(f"{configured} was fitted.", "It yielded no snapshot.", do)
         os.replace(stopped, checkpoint)
 
-    def ask_all(self, role: str, batches: Batches, fold: str = ALL) -> None:
-        """Put every sample to the one method of ``role`` and keep the answers of ``fold``, in parts.
+    def ask_all(self, role: str, batches: Batches, fold: str = ALL, samples: Sequence[Sample] | None = None) -> None:
+        """Put every sample, or some, to the one method of ``role`` and keep the answers of ``fold``, in parts.
 
         Parts on disk are kept; the others are shared out among the workers. A part's bytes do not
         depend on which worker answered it or when.
         """
-        size, samples = self.part_size, self.content.samples
-        self.folds.append(fold)
+        size, samples = self.part_size, self.content.samples if samples is None else samples
+        self.folds[fold] = samples
         pieces = [samples[i : i + size] for i in range(0, len(samples), size)]
         todo: queue.SimpleQueue[int] = queue.SimpleQueue()
         done = 0
@@ -133,10 +138,9 @@ class Asking:
         return -(-PART // batch) * batch
 
     def answers(self) -> Answers:
-        """The answers on disk by fold, each in the samples' order; read when asked for."""
-        total, size = len(self.content.samples), self.part_size
-        sizes = {fold: [min(size, total - i) for i in range(0, total, size)] for fold in self.folds}
-        return Answers(self.cell, sizes, [sample.key for sample in self.content.samples])
+        """The answers on disk by fold, each in the order its samples were asked in; read when asked for."""
+        size = self.part_size
+        return Answers(self.cell, size, {fold: [s.key for s in asked] for fold, asked in self.folds.items()})
 
 
 def _stage(what: str, fold: str) -> str:
@@ -154,24 +158,25 @@ def _example(sample: Sample) -> Any:
 class Answers(Mapping[str, Table]):
     """The answers of a cell by fold, one fold in memory at a time.
 
-    ``sizes`` are the rows of each fold's parts, ``order`` the keys. Raises RunDamaged for other order.
+    ``size`` is that of a part, ``keys`` each fold's in their order. Raises RunDamaged for other order.
     """
 
-    def __init__(self, cell: Cell, sizes: Mapping[str, list[int]], order: list[str]) -> None:
-        self.cell, self.sizes, self.order = cell, sizes, order
+    def __init__(self, cell: Cell, size: int, keys: Mapping[str, list[str]]) -> None:
+        self.cell, self.size, self.keys_of = cell, size, keys
 
     def __getitem__(self, fold: str) -> Table:
-        table = self.cell.read(fold, self.sizes[fold])
-        if table["key"] != self.order:
+        order = self.keys_of[fold]
+        table = self.cell.read(fold, [min(self.size, len(order) - i) for i in range(0, len(order), self.size)])
+        if table["key"] != order:
             found = "Its parts are of other samples, or in another order."
             raise RunDamaged(f"{self.cell.folder / fold} was read.", found, "Remove it and run the same command again.")
         return table
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.sizes)
+        return iter(self.keys_of)
 
     def __len__(self) -> int:
-        return len(self.sizes)
+        return len(self.keys_of)
 
 
 class _Crew:
@@ -247,6 +252,8 @@ class _Crew:
 
         reasons = [reason for answered in batches for reason in answered.reasons]
         like = desk.like
+        if like is None and desk.batches.shaped and self.fold != ALL:
+            like = desk.batches.empty({}, 0)  # such a fold may be a single sample: that it failed is counted
         if like is None and number:
             self.unanswered[number] = reasons
             return

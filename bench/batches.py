@@ -21,6 +21,8 @@ class Batches:
     ``call``: the contract call; ``check(value, n)`` returns the answers' columns for n records and
     raises ContractBroken; ``missing(columns)`` gives a reason a row ("" where answered); ``empty(columns, n)``
     makes the columns of n records that have no answer; ``same(a, b)`` tells whether two answers agree.
+    ``arguments``: what the call takes after the records; ``single``: it takes one record, not a list, so a batch is
+    of one; ``shaped``: ``empty`` needs no other answers to go by.
     """
 
     call: str
@@ -28,6 +30,13 @@ class Batches:
     missing: Callable[[Table], list[str]]
     empty: Callable[[Table, int], Table]
     same: Callable[[Table, Table], bool]
+    arguments: tuple[Any, ...] = ()
+    single: bool = False
+    shaped: bool = False
+
+    def given(self, records: list[Any]) -> list[Any]:
+        """What the call is given for some records."""
+        return [records[0] if self.single else records, *self.arguments]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ class Desk:
     """One worker and its batches, each padded to the same size, at most two on their way."""
 
     def __init__(self, worker: Worker, batches: Batches, size: int) -> None:
-        self.worker, self.batches, self.size = worker, batches, size
+        self.worker, self.batches, self.size = worker, batches, 1 if batches.single else size
         self.like: Table | None = None
         self.probed = False
         self.first_raised = ""
@@ -67,7 +76,7 @@ class Desk:
         for number, last, samples in open_batches:
             asked = self._read(number, last, samples)
             if asked.records:
-                self.worker.send(self.batches.call, self._padded(asked.records))
+                self.worker.send(self.batches.call, *self.batches.given(self._padded(asked.records)))
             waiting.append(asked)
             while not self.worker.room or len(waiting) > 2:
                 yield self._take(waiting.popleft())
@@ -109,7 +118,7 @@ class Desk:
         """A call out of turn; answers already on their way are put aside for theirs."""
         while self.worker.outstanding:
             self._early.append(self.worker.receive())
-        return self.worker.call(self.batches.call, records)
+        return self.worker.call(self.batches.call, *self.batches.given(records))
 
     def _checked(self, value: Any) -> Table:
         columns = self.batches.check(value, self.size)

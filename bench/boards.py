@@ -11,16 +11,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench import leaderboard, results
+from bench import data_card, leaderboard, results
 from bench.answers import Table, contents_sha256, read_table, write
+from bench.cells import slug
+from bench.disagreement import Disagreement, disagreement
 from bench.errors import Mismatch, NotAResult
 from bench.leaderboard import Board, Entry
 from bench.metrics import resampling
 from bench.plugins import discover
 from bench.protocol import Protocol
 from bench.results import Result
-from bench.runner import slug
 
+# Of the trials' columns those that say which trials they are, in every task.
+IDENTITY = ("trial", "fold", "mated", "reference", "probe", "reference_subject", "probe_subject")
 SAME = 1e-6  # how far a score recomputed on another processor may lie off
 
 
@@ -78,9 +81,12 @@ def _p_value(drawn: Mapping[str, Any], one: Entry, other: Entry) -> float | None
 
 
 def pages(folder: Path) -> dict[Path, str]:
-    """Every README that belongs into a folder of boards, as it should read."""
+    """Every README that belongs into a folder of boards, as it should read; a data set of the Hub has a card, too."""
     boards = rank(read_results([folder]))
     texts = {folder / "README.md": leaderboard.index(boards)}
+    if (folder / data_card.EVAL).exists():  # a data set of the Hub
+        texts[folder / "README.md"] = data_card.front_matter(boards) + texts[folder / "README.md"]
+        texts[folder / data_card.EVAL] = data_card.eval_yaml(boards)
     for name, board in boards.items():
         place = folder.joinpath(*name.split("/"))
         texts[place / "README.md"] = leaderboard.markdown(
@@ -110,14 +116,14 @@ def check_boards(folder: Path) -> list[str]:
         expected = folder.joinpath(*entry.result.protocol.split("/"))
         if entry.path.parent != expected:
             faults.append(f"{entry.path} belongs into {expected}")
-        faults += [f"{entry.path}: {what}" for what, fault in _audited(entry) if fault]
+        faults += [f"{entry.path}: {what}" for what, fault in audited(entry) if fault]
     faults += [
         f"{path} is of a board that is gone" for path in sorted(folder.rglob("README.md")) if path not in written
     ]
     return faults
 
 
-def _audited(found: Entry) -> list[tuple[str, str]]:
+def audited(found: Entry) -> list[tuple[str, str]]:
     """The audit of a result on a board; where its data set forbids publishing trials, what can be had without them."""
     protocol = discover().protocols.get(found.result.protocol)
     if protocol is None or protocol.data.trials_publishable or found.trials.exists():
@@ -129,16 +135,22 @@ def into_boards(entries: Iterable[Entry], folder: Path) -> list[Path]:
     """Copy official results and their trials into a folder of boards; return the files written."""
     written = []
     for entry in entries:
-        result = entry.result
-        if not result.official or result.provenance.external:
+        if not entry.result.official or entry.result.provenance.external:
             continue
-        place = folder.joinpath(*result.protocol.split("/")) / f"{file_name(result)}.json"
-        write(place, entry.path.read_bytes())
-        protocol = discover().protocols.get(result.protocol)
-        if protocol is not None and protocol.data.trials_publishable and entry.trials.exists():
-            shutil.copyfile(entry.trials, Entry(result, place).trials)
-        written.append(place)
+        (place, source), *trials = board_files(entry).items()
+        write(folder / place, source.read_bytes())
+        for beside, source in trials:
+            shutil.copyfile(source, folder / beside)
+        written.append(folder / place)
     return written
+
+
+def board_files(found: Entry) -> dict[str, Path]:
+    """What of a result goes on a board, by its path there: the result, and its trials where their licence allows."""
+    place = f"{found.result.protocol}/{file_name(found.result)}"
+    protocol = discover().protocols.get(found.result.protocol)
+    publishable = protocol is not None and protocol.data.trials_publishable and found.trials.exists()
+    return {f"{place}.json": found.path} | ({f"{place}.trials.parquet": found.trials} if publishable else {})
 
 
 def file_name(result: Result) -> str:
@@ -179,15 +191,7 @@ def compare(first: str | Path, second: str | Path) -> tuple[Difference, ...]:
 
     Raises Mismatch where they answer different questions or other trials, NotAResult where trials are absent.
     """
-    one, other = entry(first), entry(second)
-    asked = f"{one.path} and {other.path} were to be compared."
-    if one.result.digest != other.result.digest or one.result.provenance.limit != other.result.provenance.limit:
-        found = f"One answers {one.result.protocol}, the other {other.result.protocol}"
-        raise Mismatch(asked, f"{found}; digest, limit or both differ.", "Compare results of one question.")
-    protocol = discover().protocol(one.result.protocol)
-    pairs = [_own_trials(one), _own_trials(other)]
-    if contents_sha256(_identities(pairs[0])) != contents_sha256(_identities(pairs[1])):
-        raise Mismatch(asked, "Their trials are not the same ones.", "Run both on the same data.")
+    one, other, pairs, protocol = _paired(first, second)
     drawn = zip(*(protocol.task.replicates(protocol.metrics, trials) for trials in pairs), strict=True)
     differences = [[a - b for a, b in zip(x, y, strict=True)] for x, y in drawn]
     rows = []
@@ -204,7 +208,31 @@ def compare(first: str | Path, second: str | Path) -> tuple[Difference, ...]:
     return tuple(rows)
 
 
-def _own_trials(found: Entry) -> Table:
+def disagree(first: str | Path, second: str | Path) -> Disagreement | None:
+    """The decisions that one of two results takes rightly and the other wrongly; None where their task has none.
+
+    Raises as ``compare`` does.
+    """
+    _, _, trials, protocol = _paired(first, second)
+    decided = [protocol.task.decide(table) for table in trials] if protocol.task.decide else []
+    found = [decisions for decisions in decided if decisions is not None]
+    return disagreement(*found) if len(found) == 2 else None
+
+
+def _paired(first: str | Path, second: str | Path) -> tuple[Entry, Entry, list[Table], Protocol]:
+    """Two results of one question on the same trials, their trials and the protocol."""
+    one, other = entry(first), entry(second)
+    asked = f"{one.path} and {other.path} were to be compared."
+    if one.result.digest != other.result.digest or one.result.provenance.limit != other.result.provenance.limit:
+        found = f"One answers {one.result.protocol}, the other {other.result.protocol}"
+        raise Mismatch(asked, f"{found}; digest, limit or both differ.", "Compare results of one question.")
+    pairs = [own_trials(one), own_trials(other)]
+    if contents_sha256(_identities(pairs[0])) != contents_sha256(_identities(pairs[1])):
+        raise Mismatch(asked, "Their trials are not the same ones.", "Run both on the same data.")
+    return one, other, pairs, discover().protocol(one.result.protocol)
+
+
+def own_trials(found: Entry) -> Table:
     """A result's trials; raises NotAResult where they are absent or not the ones it was scored from."""
     asked = f"The trials of {found.path} were read."
     if not found.trials.exists():
@@ -216,8 +244,11 @@ def _own_trials(found: Entry) -> Table:
 
 
 def _identities(trials: Table) -> Table:
-    """The columns that say which trials these are, without what the method answered."""
-    return {n: c for n, c in trials.items() if n not in {"score", "cosine"} and not n.endswith("failure")}
+    """The columns that say which trials these are, whatever was answered; the first model's of several."""
+    import numpy as np
+
+    rows = slice(None) if "model" not in trials else np.flatnonzero(trials["model"] == trials["model"][0])
+    return {name: trials[name][rows] for name in IDENTITY if name in trials}
 
 
 def audit(path: str | Path) -> list[tuple[str, str]]:
@@ -241,7 +272,7 @@ def audit(path: str | Path) -> list[tuple[str, str]]:
         )
     )
     try:
-        trials = _own_trials(found)
+        trials = own_trials(found)
     except NotAResult as error:
         return [*checks, ("its trials are at hand and its own", error.found)]
     checks.append(("its trials are at hand and its own", ""))

@@ -12,8 +12,9 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from bench.method import HUB
 from bench.probing import Broken, Check, NotAsked, Subject
-from bench.tasks import TASKS
+from bench.tasks import CONTRACTS
 
 HEAVY = (
     *("torch", "transformers", "tensorflow", "jax", "onnxruntime", "datasets", "huggingface_hub", "timm", "cv2"),
@@ -21,7 +22,7 @@ HEAVY = (
 )
 # Tasks that a card may name although this version cannot ask them yet.
 PLANNED = (
-    *("expression", "dynamic_expression", "multiview_expression", "micro_expression", "spotting", "personality"),
+    *("expression", "dynamic_expression", "multiview_expression", "personality"),
     *("embedding_geometry", "inversion", "out_of_domain", "encryption"),
 )
 LIST = """import json, sys
@@ -32,7 +33,7 @@ print(json.dumps([module.__file__, [name for name in sys.argv[3:] if name in sys
 
 
 def _card(subject: Subject) -> None:
-    method, known = subject.method, sorted({*TASKS, *PLANNED})
+    method, known = subject.method, sorted({*CONTRACTS, *PLANNED})
     faults = []
     for name in ("licence", "about"):
         if not getattr(method, name).strip():
@@ -61,6 +62,8 @@ def _light(subject: Subject) -> None:
     origin = subject.configured.origin
     if origin.kind == "script":
         raise NotAsked("It was made in a script, so there is no plugin to list.")
+    if origin.kind == HUB:
+        raise NotAsked("It is pinned: it is listed from its card, and none of its code is run for that.")
     here = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
     listed = subprocess.run(

@@ -13,7 +13,24 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
 
-from bench import boards, conformance, display, leaderboard, scaffold, suite
+from bench import (
+    agreement,
+    boards,
+    conformance,
+    display,
+    exports,
+    hub,
+    leaderboard,
+    pinning,
+    pins,
+    plots,
+    published,
+    scaffold,
+    submission,
+    suite,
+)
+from bench import groups as grouping
+from bench import publish as publishing
 from bench.errors import FacebenchError, UnknownName, WrongUse
 from bench.metrics import METRICS
 from bench.plugins import Plugin, Registry, discover
@@ -26,6 +43,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+MISSED_SHOWN = 10
+PUBLISHED = ("method", "results", "pages")
 KINDS = ("tasks", "protocols", "methods", "plugins", "metrics", "suites")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else there.")]
@@ -81,6 +100,9 @@ def list_(
     for name, rows in found.items():
         console.print(f"[bold]{name}[/] ({len(rows)})" if kind is None else "", end="\n" if kind is None else "")
         grid = Grid(box=None, pad_edge=False, show_header=False)
+        grid.add_column(no_wrap=True, min_width=max((len(next(iter(row.values()))) for row in rows), default=0))
+        for _ in list(rows[0] if rows else ())[1:]:
+            grid.add_column(overflow="fold")
         for row in rows:
             grid.add_row(*(escape(str(cell)) for cell in row.values()))
         console.print(grid if rows else "  none yet")
@@ -90,11 +112,12 @@ def _listed(kind: str, registry: Registry) -> list[dict[str, str]]:
     if kind == "tasks":
         return [{"name": t.name, "about": t.about} for t in TASKS.values()]
     if kind == "protocols":
-        return [{"name": p.name, "inputs": p.inputs, "about": p.about} for _, p in sorted(registry.protocols.items())]
+        asked = [p for _, p in sorted(registry.protocols.items())]
+        return [{"name": p.name, "inputs": p.inputs, "about": p.about.partition(";")[0]} for p in asked]
     if kind == "methods":
         rows = [(name, method) for name, (method, _) in sorted(registry.methods.items())]
         return [
-            {"name": n, "inputs": "/".join(sorted(m.inputs)), "licence": m.licence, "about": m.about} for n, m in rows
+            {"name": n, "inputs": ", ".join(sorted(m.inputs)), "licence": m.licence, "about": m.about} for n, m in rows
         ]
     if kind == "plugins":
         return [{"name": f"{p.distribution} {p.version}", "kind": p.kind, "state": _state(p)} for p in registry.plugins]
@@ -151,15 +174,17 @@ def _role(text: str) -> tuple[str, list[str]]:
 
 
 def _memory(text: str | None) -> int | None:
-    if text is None:
-        return None
+    return None if text is None else _bytes("--memory", text)
+
+
+def _bytes(option: str, text: str) -> int:
     units = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
     number = text.lower().removesuffix("b")
     unit = number.lstrip("0123456789.")
     try:
         return int(float(number.removesuffix(unit)) * units[unit])
     except (ValueError, KeyError, OverflowError):
-        raise WrongUse(f"--memory {text} was asked for.", "It is a size such as 4GB or 500MB.") from None
+        raise WrongUse(f"{option} {text} was asked for.", "It is a size such as 4GB or 500MB.") from None
 
 
 @app.command()
@@ -223,9 +248,47 @@ def run(
 
 
 @app.command()
+def prepare(
+    protocol: Annotated[str, typer.Argument(help="One whose inputs are raw: 'facebench list protocols'.")],
+    align: Annotated[str, typer.Option(help="An aligner, or NAME-table for landmarks_NAME.csv of the data set.")],
+    threads: Annotated[int | None, typer.Option(help="Threads a worker; by default the cores, shared out.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that share the images.")] = 1,
+    data: Data = None,
+    models: Models = None,
+    out: Out = Path("runs"),
+    limit: Annotated[int | None, typer.Option(help="Only the images of so many trials.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Cut the faces out of raw images; 'run' with align=NAME and the same --out goes on from it."""
+    with display.Progress(quiet=as_json) as progress:
+        made = suite.prepare(
+            protocol,
+            align,
+            data=data,
+            models=models,
+            out=out,
+            progress=progress,
+            threads=threads,
+            workers=workers,
+            limit=limit,
+        )
+    if as_json:
+        _print_json(asdict(made))
+        return
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"{made.images - len(made.missed):,} of {made.images:,} faces cut out, {len(made.missed):,} missed")
+    for missed in made.missed[:MISSED_SHOWN]:
+        console.print(f"  {escape(missed)}")
+    if made.missed[MISSED_SHOWN:]:
+        console.print(f"  … and {len(made.missed) - MISSED_SHOWN:,} more, in prepared.json")
+    console.print(f"sha256 {made.sha256}\n{escape(str(made.folder))}/")
+
+
+@app.command()
 def score(
     what: Annotated[str, typer.Argument(metavar="RUN|PROTOCOL", help="A run's folder, or a protocol with --answers.")],
     answers: Annotated[Path | None, typer.Option(help="CSV or parquet of answers made elsewhere.")] = None,
+    truth: Annotated[Path | None, typer.Option(help="The truth, for a protocol over tables: spotting/table.")] = None,
     name: Annotated[str, typer.Option(help="What to call them.")] = "external",
     data: Data = None,
     out: Out = Path("runs"),
@@ -235,7 +298,7 @@ def score(
     if answers is None:
         result, folder = suite.score_run(what), Path(what)
     else:
-        result, folder = suite.score_answers(what, answers, name=name, data=data, out=out)
+        result, folder = suite.score_answers(what, answers, name=name, truth=truth, data=data, out=out)
     if as_json:
         _print_json(asdict(result))
     else:
@@ -290,35 +353,94 @@ def _board_json(board: leaderboard.Board) -> dict[str, Any]:
 
 
 @app.command()
-def compare(first: Path, second: Path, as_json: Json = False) -> None:
-    """Paired differences of two results on the same trials, clustered by identity."""
-    rows = boards.compare(first, second)
+def compare(
+    first: Path,
+    second: Path,
+    pairs: Annotated[int, typer.Option(min=0, help="List so many of the trials they decide differently.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Paired differences of two results on the same trials, and the trials that only one decides rightly."""
+    rows, apart = boards.compare(first, second), boards.disagree(first, second)
     if as_json:
-        _print_json([asdict(row) for row in rows])
-        return
-    grid = display.grid_of("metric", "first", "second", "difference [95 %]".replace("[", "\\["), "p")
-    for row in rows:
-        f = 100 if row.unit == "%" else 1
-        sign = {"at most": "≤ ", "at least": "≥ "}.get(row.bound or "", "")
-        values, difference = [f"{sign}{value * f:.2f}" for value in (row.first, row.second)], "not resolved"
-        if row.low is not None and row.high is not None:
-            difference = f"{row.difference * f:+.2f} \\[{row.low * f:+.2f}, {row.high * f:+.2f}]"
-        grid.add_row(row.metric, *values, difference, "" if row.p_value is None else f"{row.p_value:.3f}")
-    Console().print(grid)
+        decisions = None if apart is None else asdict(apart)
+        _print_json({"differences": [asdict(row) for row in rows], "decisions": decisions})
+    else:
+        display.show_comparison(rows, apart, pairs)
 
 
 @app.command()
-def audit(result: Path, as_json: Json = False) -> None:
-    """Recompute a result's scores from its trials and check it against its protocol."""
-    checks = boards.audit(result)
+def plot(
+    results: Annotated[list[Path], typer.Argument(metavar="RUN|RESULT…", help="Runs or results, trials beside them.")],
+    out: Annotated[Path | None, typer.Option(help="Where the files go; a single run's go into its folder.")] = None,
+    form: Annotated[str, typer.Option("--format", help="svg or png.")] = "svg",
+    as_json: Json = False,
+) -> None:
+    """Draw DET, ROC and scores, or CMC and FNIR; several results over each other."""
+    written = plots.plot(results, out, form)
     if as_json:
-        _print_json([{"check": what, "fault": fault} for what, fault in checks])
+        _print_json([str(path) for path in written])
+        return
+    for path in written:
+        Console(soft_wrap=True, highlight=False).print(escape(str(path)))
+
+
+@app.command()
+def groups(
+    run: Annotated[Path, typer.Argument(metavar="RUN|RESULT", help="A run or a result, its trials beside it.")],
+    table: Annotated[Path, typer.Option(help="CSV of attributes, a row an image.")],
+    by: Annotated[str, typer.Option(help="The column whose values are the groups.")],
+    name_column: Annotated[str, typer.Option(help="The column of the images' names as the owner has them.")] = "name",
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Error rates by group of an attribute table.
+
+    A group is a label in somebody's table and no fact about a person.
+    Data for benchmarks are no sample of people, so these rates say little
+    of people at large. Only counts and rates are printed.
+    """
+    found = grouping.by_group(run, table, by, name_column, data)
+    if as_json:
+        _print_json(asdict(found))
     else:
-        for what, fault in checks:
-            mark = f"[red]fault[/]  {what}: {escape(fault)}" if fault else f"[green]holds[/]  {what}"
-            Console(soft_wrap=True, highlight=False).print(mark)
-    if any(fault for _, fault in checks):
+        display.show_groups(found)
+
+
+@app.command()
+def audit(
+    result: Annotated[str, typer.Argument(metavar="RESULT|OWNER/NAME[@REV]", help="A result, or boards of the Hub.")],
+    rerun: Annotated[int, typer.Option(min=0, help="Of boards on the Hub: ask so many cells again.")] = 0,
+    data: Data = None,
+    models: Models = None,
+    as_json: Json = False,
+) -> None:
+    """Recompute scores from their trials and check results against their protocols."""
+    local = Path(result).exists() or not hub.REPOSITORY.fullmatch(result.partition("@")[0])
+    if local:
+        findings = [published.Finding("", what, fault) for what, fault in boards.audit(result)]
+    else:
+        fetched = published.fetch(result)
+        findings = list(published.audit(fetched))
+        with display.Progress(quiet=as_json) as progress:
+            findings += published.rerun(fetched, rerun, data=data, models=models, progress=progress)
+    if as_json:
+        told = ("check", "fault") if local else ("place", "check", "fault", "skipped")
+        _print_json([{key: getattr(finding, key) for key in told} for finding in findings])
+    else:
+        _show_findings(findings)
+    if any(finding.fault for finding in findings):
         raise typer.Exit(1)
+
+
+def _show_findings(findings: list[published.Finding]) -> None:
+    console, place = Console(soft_wrap=True, highlight=False), ""
+    for found in findings:
+        if found.place != place:
+            place = found.place
+            console.print(f"[bold]{escape(place)}[/]")
+        mark = "[red]fault[/]" if found.fault else "[yellow]skipped[/]" if found.skipped else "[green]holds[/]"
+        why = f": {escape(found.fault or found.skipped)}" if found.fault or found.skipped else ""
+        console.print(f"{mark}  {escape(found.check)}{why}")
 
 
 @app.command()
@@ -349,12 +471,120 @@ def new(
     name: Annotated[str, typer.Argument(help="Its name: lower-case words joined by '-'.")],
     task: Annotated[str, typer.Option(help="What it is to answer: see 'facebench list tasks'.")] = "verification",
     into: Annotated[Path, typer.Option(help="Where its folder NAME goes.")] = Path(),
+    hub: Annotated[bool, typer.Option("--hub", help="Ready to be published to the Hugging Face Hub.")] = False,
 ) -> None:
     """Write a plugin that works and passes its checks, to change it."""
     if kind != "method":
         raise UnknownName.of("kind of plugin", kind, ["method"], "facebench new --help")
-    files = scaffold.new_method(name, task, into)
+    files = scaffold.new_method(name, task, into, hub)
     console = Console(soft_wrap=True, highlight=False)
     for path in files:
         console.print(escape(str(path)))
     console.print(f"[dim]Next: facebench check {escape(str(files[0].parent))}[/]")
+
+
+@app.command()
+def pin(
+    repo: Annotated[list[str] | None, typer.Argument(metavar="OWNER/NAME", help="A repository of the Hub.")] = None,
+    revision: Annotated[str, typer.Option(help="A branch, tag or commit.")] = "main",
+    kind: Annotated[str, typer.Option(help="model (a plugin, or weights) or dataset.")] = "model",
+    update: Annotated[bool, typer.Option("--update", help="Look at where its branch is now.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Agree to it no longer.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Fail where a pin is not what was agreed to.")] = False,
+    user: Annotated[bool, typer.Option("--user", help="For all of the user's projects, not this folder's.")] = False,
+    allow_pickle: Annotated[
+        bool, typer.Option("--allow-pickle", help="Take weights that are pickles, where the card says why.")
+    ] = False,
+    max_size: Annotated[str, typer.Option(help="Most that code and weights may declare.")] = "4GB",
+    yes: Annotated[bool, typer.Option("--yes", help="Agree without being asked.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Agree to a repository of the Hub at one commit, after looking at it; none of its code is run."""
+    if check:
+        _check_pins(repo or [], as_json)
+        return
+    if not repo:
+        raise WrongUse("A pin was asked for.", "No repository was named.", "facebench pin OWNER/NAME")
+    most = _bytes("--max-size", max_size)
+    for one in repo:
+        if remove:
+            _stderr().print(f"{one} is no longer in {escape(str(pins.remove(one, kind)))}.", soft_wrap=True)
+            continue
+        if update:
+            found = pinning.inspect_update(one, kind, most, allow_pickle)
+        else:
+            found = pinning.inspect(one, revision, kind, most, allow_pickle)
+        agreement.show_inspection(found)
+        if as_json:
+            _print_json(pinning.as_data(found))
+        if agreement.agreed("Pin it?", yes):
+            place = pinning.pin(found, pinning.place_of(one, kind, user))
+            _stderr().print(f"{found.pinned.pin} is in {escape(str(place))}.", soft_wrap=True, highlight=False)
+
+
+def _check_pins(repos: list[str], as_json: bool) -> None:
+    def moved(text: str) -> None:
+        _stderr().print(escape(text), soft_wrap=True, highlight=False)
+
+    rows = list(pinning.check(repos, moved))
+    if as_json:
+        _print_json([{"pin": which, "fault": fault} for which, fault in rows])
+    else:
+        for which, fault in rows:
+            mark = f"[red]fault[/]  {which}: {escape(fault)}" if fault else f"[green]holds[/]  {which}"
+            Console(soft_wrap=True, highlight=False).print(mark)
+    if any(fault for _, fault in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def publish(
+    kind: Annotated[str, typer.Argument(help="What to send: method, results, or pages (made from the results there).")],
+    to: Annotated[str, typer.Option(metavar="OWNER/NAME", help="The repository of the Hub.")],
+    what: Annotated[str, typer.Argument(help="A plugin's folder; a result, a run, or a folder of them.")] = "",
+    models: Models = None,
+    pull: Annotated[
+        bool | None, typer.Option("--pull/--direct", help="Propose it (results), or write to main (a method).")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Send without being asked.")] = False,
+) -> None:
+    """Send a method, or results and the pages of their boards, to the Hub, after showing what would be sent."""
+    if kind not in PUBLISHED:
+        raise UnknownName.of("kind of publication", kind, PUBLISHED, "facebench publish --help")
+    if (kind == "pages") == bool(what):
+        raise WrongUse(f"{kind} was to be published.", f"Given was {what or 'nothing'}.", "facebench publish --help")
+    if kind == "pages":
+        if agreement.agreed(f"Write the pages of {to} anew?", yes):
+            _say_sent(submission.send_pages(to))
+        return
+    if kind == "results":
+        shipment = submission.pack_results(what, to)
+    else:
+        shipment = publishing.pack_method(what, to, suite.models_root(models))
+    agreement.show_files(f"To {to}:", shipment.sizes())
+    if not agreement.agreed("Send it?", yes):
+        return
+    if kind == "results":
+        _say_sent(submission.send(shipment, direct=pull is False))
+    else:
+        Console(soft_wrap=True, highlight=False).print(escape(publishing.publish_method(shipment, bool(pull))))
+
+
+def _say_sent(sent: submission.Sent) -> None:
+    told = sent.url if sent.files else f"Nothing to do: all of it is at {sent.url}"
+    Console(soft_wrap=True, highlight=False).print(escape(told))
+
+
+@app.command()
+def export(
+    result: Annotated[Path, typer.Argument(metavar="RESULT|DIR", help="A result, a run, or a folder of them.")],
+    form: Annotated[str, typer.Option("--format", help=f"{', '.join(exports.FORMATS)}.")],
+    board: Annotated[str, typer.Option(metavar="OWNER/NAME[@COMMIT]", help="Where it is published.")] = "",
+    organisation: Annotated[str, typer.Option(help="Who hands it out; by default the board's owner.")] = "",
+    relationship: Annotated[
+        str, typer.Option(help="What they are to the method's makers: first_party, third_party, …")
+    ] = "other",
+) -> None:
+    """Print a result in a form that others read."""
+    asked = exports.Asked(board, organisation, relationship)
+    sys.stdout.write(exports.export(result, form, asked))

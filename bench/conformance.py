@@ -16,7 +16,7 @@ from bench.method import Configured, Method, Origin
 from bench.plugins import GROUP, Plugin, Registry, discover
 from bench.probing import PROBES, Broken, Check, NotAsked, Subject, Unproven
 from bench.rules import CONTRACT, FITTED, OF_CONTRACT
-from bench.tasks import TASKS
+from bench.tasks import CONTRACTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _checks(configured: Configured, models: str | Path | None) -> Iterator[Bound
     method = configured.method
     tasks: dict[type | None, list[str]] = {}  # by the contract they ask for, None where there are no checks for it
     for task in sorted(method.tasks):
-        contract = TASKS[task].roles[0].contract if task in TASKS else None
+        contract = CONTRACTS.get(task)
         tasks.setdefault(contract if contract in OF_CONTRACT else None, []).append(task)
     common: tuple[Check, ...] = COMMON
     for contract, named in (tasks or {None: []}).items():
@@ -146,7 +146,7 @@ def check(what: str, models: str | Path | None = None) -> Iterator[tuple[str, Ou
 
 def _check_folder(folder: Path, models: str | Path | None) -> Iterator[tuple[str, Outcome]]:
     fault = _manifest_fault(folder)
-    plugins = [] if fault else _plugins_in(folder)
+    plugins = [] if fault else plugins_in(folder)
     if fault or not plugins:
         yield folder.name, Outcome("plugin", "failed", fault or _hidden(folder))
     for plugin in plugins:
@@ -173,7 +173,7 @@ def _manifest_fault(folder: Path) -> str:
     )
 
 
-def _plugins_in(folder: Path) -> list[Plugin]:
+def plugins_in(folder: Path) -> list[Plugin]:
     """The plugins of a folder, installed or not, as discovery finds them."""
     before = os.environ.get("FACEBENCH_PLUGINS")
     os.environ["FACEBENCH_PLUGINS"] = os.pathsep.join(filter(None, [str(folder), before]))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.examples import Examples
-from bench.records import Face, Snapshot
+from bench.records import Clip, Face, Snapshot
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -22,6 +22,43 @@ class Embedder(typing.Protocol):
 
     def embed(self, faces: Sequence[Face]) -> NDArray[float32]:
         """Return float32 [n, d]; row i answers ``faces[i]``; a row of NaN is a failure to extract."""
+        ...
+
+
+class Aligner(typing.Protocol):
+    """Finds the face that a picture is of."""
+
+    def landmarks(self, faces: Sequence[Face]) -> NDArray[float32]:
+        """Return float32 [n, 5, 2], (x, y) in pixels of ``faces[i]``; all NaN where no face was found.
+
+        In order: eye, eye, nose tip, mouth corner, mouth corner, left before right as seen in the picture; the middle
+        of the upper left pixel is (0, 0).
+        """
+        ...
+
+
+class Classifier(typing.Protocol):
+    """Says of each record which of some named classes it is of."""
+
+    def classify(self, records: Sequence[Any], labels: Sequence[str]) -> NDArray[float32]:
+        """Return float32 [n, k]: how much ``records[i]`` is of ``labels[j]``; the highest of a row is the answer.
+
+        The records are Faces or Clips, as the card's inputs say. Of equal scores the first label is taken; a row of NaN
+        is a failure.
+        """
+        ...
+
+
+class Spotter(typing.Protocol):
+    """Finds expressions in a long clip."""
+
+    def spot(self, clip: Clip) -> Sequence[Sequence[Any]] | None:
+        """Return intervals, each [onset, apex, offset, emotion], in any order; none found is an empty list.
+
+        Frames count from 0 in the clip, the offset is the last one, and onset <= apex <= offset. The emotion is a word,
+        "" where it is not told. A fifth item, "micro" or "macro", may say what it is; else its length says. None is a
+        failure.
+        """
         ...
 
 

@@ -14,6 +14,8 @@ from rich.progress import Progress as Bars
 from rich.table import Table as Grid
 
 from bench import boards, leaderboard, results, suite
+from bench.disagreement import Disagreement
+from bench.groups import ByGroup
 
 LINE_EVERY = 10.0  # seconds, where no terminal shows a bar
 
@@ -112,6 +114,54 @@ def show_result(result: results.Result) -> None:
             console.print(
                 f"[yellow]{escape(name)} was trained on data since withdrawn: {escape(', '.join(card.withdrawn))}[/]"
             )
+
+
+def show_comparison(rows: tuple[boards.Difference, ...], apart: Disagreement | None, pairs: int) -> None:
+    """Paired differences, then where the two decide differently; ``pairs`` of those decisions one by one."""
+    console = Console(highlight=False)
+    grid = grid_of("metric", "first", "second", "difference \\[95 %]", "p")
+    for row in rows:
+        f = 100 if row.unit == "%" else 1
+        sign = {"at most": "≤ ", "at least": "≥ "}.get(row.bound or "", "")
+        values, difference = [f"{sign}{value * f:.2f}" for value in (row.first, row.second)], "not resolved"
+        if row.low is not None and row.high is not None:
+            difference = f"{row.difference * f:+.2f} \\[{row.low * f:+.2f}, {row.high * f:+.2f}]"
+        grid.add_row(row.metric, *values, difference, "" if row.p_value is None else f"{row.p_value:.3f}")
+    console.print(grid)
+    if apart is None:
+        return
+    console.print(f"\nDecided rightly ({escape(apart.rule)}):")
+    told = ("both", apart.both_right), ("only the first", apart.only_first), ("only the second", apart.only_second)
+    console.print(", ".join(f"{who} {count:,}" for who, count in (*told, ("neither", apart.both_wrong))))
+    p_value = f"{apart.p_value:.3g}" if apart.p_value else "under 1e-300"
+    console.print(f"McNemar's exact p: {p_value}. [dim]{escape(apart.caution)}[/]")
+    if pairs:
+        console.print()
+    for decision in apart.decisions[:pairs]:
+        shown = (f"{name} {f'{v:.4f}' if isinstance(v, float) else v}" for name, v in decision.items())
+        console.print(escape(", ".join(shown)))
+
+
+def show_groups(found: ByGroup) -> None:
+    """Counts by group, then each error rate by group."""
+    console = Console(highlight=False)
+    console.print(f"\n[bold]{escape(found.protocol)}[/]  {escape(found.method)}, by {escape(found.column)}")
+    grid = grid_of("group", "people", *found.groups[0].counts, "")
+    for group in found.groups:
+        counts = (f"{count:,}" for count in (group.people, *group.counts.values()))
+        grid.add_row(escape(group.name), *counts, "[yellow]few[/]" if group.few else "")
+    console.print(grid)
+    for name, about in found.about.items():
+        grid = grid_of("group", "value \\[95 %]", "of", "")
+        for group in (group for group in found.groups if group.of[name]):
+            score = next((score for score in group.rates if score.metric == name), None)
+            shown = escape(leaderboard.number(score, interval=True))
+            grid.add_row(escape(group.name), shown, f"{group.of[name]:,}", "[yellow]few[/]" if group.few else "")
+        console.print(f"\n[bold]{name}[/]: {about}", grid, sep="\n")
+    unused = f"{found.unused:,} rows of the table are of no image that was asked about" if found.unused else ""
+    for note in filter(None, (*found.notes, unused)):
+        console.print(f"[yellow]{escape(note)}[/]")
+    console.print(f"\n[dim]{escape(found.how)} {escape(found.limits)}[/]")
 
 
 def show_board(board: leaderboard.Board) -> None:

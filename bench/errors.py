@@ -5,10 +5,15 @@
     FacebenchError
     ├── WrongUse          the command or call is not one we know
     │   ├── UnknownName   no protocol, method, metric, plugin or suite of that name
-    │   └── Mismatch      each name exists, but they do not go together
+    │   ├── Mismatch      each name exists, but they do not go together
+    │   └── Unpinned      code of a repository at no agreed commit
     ├── DataMissing       a data set is absent or partial
     ├── DataDamaged       a data set is there but cannot be read or trusted
     ├── NeedsInstall      a package or weights that a method needs are absent
+    ├── NotFetched        a repository or file of the Hub could not be had
+    ├── NotPinnable       a repository holds what a pin does not take
+    ├── NotPublished      the Hub did not take what was to be published
+    ├── PinBroken         what was fetched is not what was pinned
     ├── PluginBroken      a plugin that failed on import; the rest works
     ├── ContractBroken    a method answered in another shape than its contract says
     ├── MethodFailed      a method raised, exited, or was ended in its worker
@@ -59,6 +64,10 @@ class Mismatch(WrongUse):
     """Each name exists, but they do not go together."""
 
 
+class Unpinned(WrongUse):
+    """Code of a repository at no agreed commit."""
+
+
 class DataMissing(FacebenchError):
     """A data set is absent or partial."""
 
@@ -69,6 +78,22 @@ class DataDamaged(FacebenchError):
 
 class NeedsInstall(FacebenchError):
     """A package or weights that a method needs are absent."""
+
+
+class NotFetched(FacebenchError):
+    """A repository or file of the Hub could not be had."""
+
+
+class NotPinnable(FacebenchError):
+    """A repository holds what a pin does not take."""
+
+
+class NotPublished(FacebenchError):
+    """The Hub did not take what was to be published."""
+
+
+class PinBroken(FacebenchError):
+    """What was fetched is not what was pinned."""
 
 
 class PluginBroken(FacebenchError):

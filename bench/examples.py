@@ -15,7 +15,8 @@ AT_ONCE = 64
 class Examples(Sequence[Any]):
     """Records with labels; they stay in the harness until they are asked for, so a split may be larger than memory.
 
-    ``labels``: int64 [n], from 0, what each means is the task's (verification: an opaque number for the person).
+    ``labels``: int64 [n], from 0, what each means is the task's (verification: an opaque number for the person;
+    micro_expression: the place of the class among the labels asked for); of spotting a list of intervals a clip.
     ``fetch(positions)`` gives the records. A slice gives a list; iterating reads 64 records at a time.
     """
 

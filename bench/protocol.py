@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.answers import Table
+from bench.cases import Cases, Decisions
 from bench.errors import DataDamaged
-from bench.method import Method
+from bench.method import Configured, Option
 from bench.metrics.metric import Metric, signature
 from bench.results import Curve, Score
 
@@ -46,12 +47,14 @@ class Data:
 class Sample:
     """One thing asked about. ``key`` is opaque and all that a method sees beside the record.
 
-    ``name`` is the owner's name for it; ``read(key)`` makes the record, or raises bench.images.Unreadable.
+    ``name`` is the owner's name for it; ``read(key)`` makes the record, or raises bench.images.Unreadable; ``absent``
+    says why it will, where that is known before.
     """
 
     key: str
     name: str
     read: Callable[[str], Any]
+    absent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,8 @@ class Content:
 
 def _sha256(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataDamaged(f"{path} was read.", f"It cannot be: {error.strerror}.") from None
 
@@ -92,7 +96,9 @@ class Protocol:
 
     ``read(root)`` reads the data set under a data root; ``inputs`` says what its images are ("raw",
     "arcface-112"); ``trials_sha256`` is that of the official trials; the first metric is the headline;
-    ``trains``: whether it has a training split for each fold, so that trainable methods can be asked.
+    ``trains``: whether it has a training split for each fold, so that trainable methods can be asked. ``ways``: options
+    of how a method in the first role is asked, part of that method's identity like its own; another default is another
+    version.
     """
 
     name: str
@@ -107,6 +113,7 @@ class Protocol:
     cite: str = ""
     trains: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
+    ways: tuple[Option, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -147,6 +154,8 @@ class Task:
     ``replicates(metrics, trials)`` yields the metrics under resampled clusters, the same resampling for the
     same trials, so that two methods can be compared draw by draw.
     ``limit(content, n)`` keeps n trials. ``external(content, table)`` makes answers of a stranger's table.
+    ``decide(trials)`` says which decisions were right, None where these trials hold none; ``cases(content, trials)``
+    what can be counted by group. A task without decisions, or whose errors have no groups, leaves them out.
     """
 
     name: str
@@ -154,8 +163,10 @@ class Task:
     limits: str
     roles: tuple[Role, ...]
     ask: Callable[[Any], None]
-    judge: Callable[[Content, Mapping[str, Table], Mapping[str, tuple[Method, ...]]], Table]
+    judge: Callable[[Content, Mapping[str, Table], Mapping[str, tuple[Configured, ...]]], Table]
     score: Callable[[Protocol, Table], Scored]
     replicates: Callable[[tuple[Metric, ...], Table], Iterator[list[float]]]
     limit: Callable[[Content, int], Content]
     external: Callable[[Content, Table], Mapping[str, Table]]
+    decide: Callable[[Table], Decisions | None] | None = None
+    cases: Callable[[Content, Table], Cases] | None = None

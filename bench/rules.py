@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from bench.answers import Table
-from bench.contracts import Embedder, Trainable, missing
+from bench.contracts import Aligner, Classifier, Embedder, Spotter, Trainable, missing
 from bench.probing import PLAIN, PROBES, Broken, Check, NotAsked, Subject
 from bench.worker import Raised
 
@@ -17,11 +17,17 @@ def _has_contract(subject: Subject) -> None:
 
 
 def _calls(subject: Subject) -> None:
-    contract = next(contract for contract, probe in PROBES.items() if probe is subject.probe)
+    contract = next(contract for contract, probe in PROBES.items() if probe.batches is subject.probe.batches)
     with subject.lend(fitted=False) as worker:
         named = worker.call("__dir__")
     has = SimpleNamespace(**dict.fromkeys([] if isinstance(named, Raised) else named, print))
-    lines = {"embed": "def embed(self, faces)", "fit": "def fit(self, examples, last)"}
+    lines = {
+        "embed": "def embed(self, faces)",
+        "landmarks": "def landmarks(self, faces)",
+        "classify": "def classify(self, records, labels)",
+        "spot": "def spot(self, clip)",
+        "fit": "def fit(self, examples, last)",
+    }
     lines["restore"] = "def restore(self, weights)"
     absent = missing(has, contract) + (missing(has, Trainable) if subject.method.trainable else [])
     if absent:
@@ -43,7 +49,7 @@ def _shape(subject: Subject) -> None:
         if "writes into its input" in str(error):
             raise NotAsked("It cannot be asked: see 'inputs'.") from None
         raise
-    for name, column in columns.items():
+    for name, column in [(name, column) for name, column in columns.items() if column.dtype.kind == "f"]:
         finite, gone = np.isfinite(column), np.isnan(column)
         rows = tuple(range(1, column.ndim))
         for row in np.flatnonzero(~(finite.all(axis=rows) | gone.all(axis=rows))).tolist():
@@ -106,7 +112,7 @@ def _fresh(subject: Subject) -> None:
 
 def _odd(subject: Subject) -> None:
     records, plain = subject.plain()
-    odd = subject.probe.odd(subject.size, "raw" in subject.method.inputs)
+    odd = subject.probe.odd(subject.size, subject.inputs == "raw")
     alone = []
     do = "Where it finds nothing its row is NaN: np.full(d, np.nan)."
     for name, record in odd.items():
@@ -214,4 +220,9 @@ FITTED = (
     Check("refits", "a second fit gives the same weights", _refits),
     Check("resumes", "a stopped fit goes on", _resumes),
 )
-OF_CONTRACT: dict[type, tuple[Check, ...]] = {Embedder: ANSWERS}
+OF_CONTRACT: dict[type, tuple[Check, ...]] = {
+    Embedder: ANSWERS,
+    Aligner: ANSWERS,
+    Classifier: ANSWERS,
+    Spotter: tuple(check for check in ANSWERS if check.name not in ("order", "batches")),  # it has a clip a call
+}

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
-import os
 import platform
-import re
 import socket
 import sys
 import time
@@ -17,15 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from bench import results
+from bench.alignment import ALIGN, ALIGNED, TABLE_KIND, TASK, inputs_of
 from bench.answers import Cell, Table, contents_sha256, read_table, write, write_table
 from bench.asking import Asking, Settings
+from bench.cells import Roles, describe, everyone, identity, in_force
 from bench.errors import Mismatch, NotAResult, OutOfMemory, RunDamaged
 from bench.method import Configured
+from bench.preparing import align
 from bench.protocol import Content, Protocol
 from bench.results import SCHEMA, Card, Provenance, Result
 from bench.worker import require
 
-Roles = Mapping[str, tuple[Configured, ...]]
 Progress = Callable[[str, int, int], None]
 
 
@@ -44,60 +43,33 @@ def check_fit(protocol: Protocol, roles: Roles) -> None:
         method = configured.method
         if protocol.task.name not in method.tasks:
             raise Mismatch(asked, f"{method.name} answers {', '.join(sorted(method.tasks))}, not {protocol.task.name}.")
-        if protocol.inputs not in method.inputs:
-            raise Mismatch(
-                asked,
-                f"{method.name} takes {', '.join(sorted(method.inputs)) or 'no'} inputs; these are {protocol.inputs}.",
-                f"Choose a protocol whose inputs are {' or '.join(sorted(method.inputs))}: 'facebench list protocols'.",
-            )
+        if inputs_of(protocol.inputs, configured) not in method.inputs:
+            raise _other_inputs(asked, protocol, configured)
         if method.trainable and not protocol.trains:
             found = f"{method.name} is fitted on a training split, and this protocol has none."
             raise Mismatch(asked, found, "Choose a protocol that has one: 'facebench show PROTOCOL' says so.")
         require(configured)
+        if configured.aligner is not None:
+            check_aligner(asked, protocol, configured.aligner)
 
 
-def describe(roles: Roles) -> str:
-    """The methods in their roles, as they are typed."""
-    if set(roles) == {"method"}:
-        return ";".join(map(str, roles["method"]))
-    return " ".join(f"{role}={';'.join(map(str, methods))}" for role, methods in sorted(roles.items()))
+def check_aligner(asked: str, protocol: Protocol, aligner: Configured) -> None:
+    """Check that an aligner can find faces in the protocol's images here; raises Mismatch and NeedsInstall."""
+    if aligner.origin.kind == TABLE_KIND:
+        return
+    if TASK not in aligner.method.tasks or protocol.inputs not in aligner.method.inputs:
+        found = f"{aligner.method.name} finds no faces in {protocol.inputs} images."
+        raise Mismatch(asked, found, "Give one whose tasks name alignment: 'facebench list methods'.")
+    require(aligner)
 
 
-def slug(text: str, digest: str = "") -> str:
-    """A name fit for any file system; ``digest`` keeps apart what the slug alone would not."""
-    plain = re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-.")[:60] or "cell"
-    return f"{plain}-{digest[:8]}" if digest else plain
-
-
-def cell_folder(out: Path, protocol: Protocol, roles: Roles, settings: Settings) -> Path:
-    """Where a cell lies: whatever changes its answers is in the name's eight digits."""
-    identity = {
-        "digest": protocol.digest,
-        "roles": {role: [_identity(c) for c in methods] for role, methods in sorted(roles.items())},
-        "seed": settings.seed,
-        "limit": settings.limit,
-        "compute": [settings.batch_size, settings.threads, settings.device],
-    }
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    return out.joinpath(*protocol.name.split("/")) / slug(describe(roles), digest)
-
-
-def _identity(configured: Configured) -> dict[str, Any]:
-    weights = configured.method.weights
-    return {
-        "method": str(configured),
-        "code": configured.origin.code,
-        "weights": dict(weights.files) if weights else {},
-    }
-
-
-def in_force(settings: Settings, roles: Roles) -> dict[str, Any]:
-    """The settings that are written into a new cell's header, every open choice made."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    batch = settings.batch_size or max(c.method.batch for methods in roles.values() for c in methods)
-    threads = settings.threads or max(1, cores // settings.workers)
-    chosen = settings.batch_size is None
-    return {"batch_size": batch, "batch_chosen": chosen, "threads": threads, "device": settings.device}
+def _other_inputs(asked: str, protocol: Protocol, configured: Configured) -> Mismatch:
+    takes, given = sorted(configured.method.inputs), inputs_of(protocol.inputs, configured)
+    found = f"{configured.method.name} takes {', '.join(takes) or 'no'} inputs; these are {given}."
+    do = f"Choose a protocol whose inputs are {' or '.join(takes)}: 'facebench list protocols'."
+    if ALIGN in protocol.ways and ALIGNED in takes and given != ALIGNED:
+        do = f"Cut the faces out: --method {configured.method.name}:align=ALIGNER, or choose one of other inputs."
+    return Mismatch(asked, found, do)
 
 
 def run_cell(
@@ -117,7 +89,7 @@ def run_cell(
         "protocol": protocol.name,
         "digest": protocol.digest_of(content.trials_sha256),
         "data": fingerprint,
-        "roles": {role: [_identity(c) for c in methods] for role, methods in sorted(roles.items())},
+        "roles": {role: [identity(c) for c in methods] for role, methods in sorted(roles.items())},
         "seed": settings.seed,
         "limit": settings.limit,
         "samples": len(asked.samples),
@@ -129,7 +101,10 @@ def run_cell(
             return done
         started = time.time()
         force = header["settings"]
-        settings = replace(settings, **{name: force[name] for name in ("batch_size", "threads", "device")})
+        given, settings = settings, replace(settings, **{n: force[n] for n in ("batch_size", "threads", "device")})
+        if (aligner := _aligner(roles)) is not None:
+            out = cell.folder.parents[protocol.name.count("/") + 1]
+            asked = align(protocol, aligner, asked, fingerprint, given, models, out, progress).aligned()
         asking = Asking(protocol, roles, asked, cell, settings, models, progress)
         _ask(asking, header)
         progress("score", 0, 1)
@@ -137,6 +112,10 @@ def run_cell(
         progress("score", 1, 1)
         _write_run(cell, started, header)
         return result
+
+
+def _aligner(roles: Roles) -> Configured | None:
+    return next((c.aligner for methods in roles.values() for c in methods if c.aligner is not None), None)
 
 
 def _ask(asking: Asking, header: dict[str, Any]) -> None:
@@ -170,8 +149,7 @@ def finished(cell: Cell, header: Mapping[str, Any]) -> Result | None:
 
 def _write_result(asking: Asking, header: Mapping[str, Any]) -> Result:
     protocol, cell = asking.protocol, asking.cell
-    methods = {role: tuple(c.method for c in configured) for role, configured in asking.roles.items()}
-    trials = protocol.task.judge(asking.content, asking.answers(), methods)
+    trials = protocol.task.judge(asking.content, asking.answers(), asking.roles)
     write_table(cell.trials, trials)
     result = make_result(
         protocol,
@@ -179,7 +157,7 @@ def _write_result(asking: Asking, header: Mapping[str, Any]) -> Result:
         digest=header["digest"],
         official=header["digest"] == protocol.digest and header["limit"] is None,
         roles={role: tuple(map(str, configured)) for role, configured in asking.roles.items()},
-        cards={str(c): card(c) for configured in asking.roles.values() for c in configured},
+        cards={str(c): card(c) for c in everyone(asking.roles)},
         provenance=provenance(asking.settings, header["data"], asking.roles),
     )
     write(cell.result, result.to_json())
@@ -219,7 +197,7 @@ def card(configured: Configured) -> Card:
 
 def provenance(settings: Settings, data: str, roles: Roles, external: bool = False) -> Provenance:
     """How the numbers came about, without clock, host or paths."""
-    needs = sorted({"numpy", *(need for methods in roles.values() for c in methods for need in c.method.needs)})
+    needs = sorted({"numpy", *(need for c in everyone(roles) for need in c.method.needs)})
     packages = {}
     for need in needs:
         try:

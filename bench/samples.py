@@ -50,6 +50,31 @@ def scans(count: int, frames: int = 2, seed: int = 0) -> list[Scan]:
     return made
 
 
+def odd_faces(size: tuple[int, int], any_size: bool) -> dict[str, Face]:
+    """Pictures without a face, and of odd sizes where a method takes any size."""
+    import numpy as np
+
+    noise = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    pictures = {
+        "a flat black picture": np.zeros((*size, 3), np.uint8),
+        "a flat white picture": np.full((*size, 3), 255, np.uint8),
+        "a picture of noise": noise,
+    }
+    if any_size:
+        pictures |= {f"a picture of {h}x{w} pixels": draw(0, (h, w)) for h, w in ((1, 1), (3, 500), (40, 40))}
+    return {name: Face(f"odd-{i}", pixels) for i, (name, pixels) in enumerate(pictures.items())}
+
+
+def odd_clips(size: tuple[int, int], any_size: bool) -> dict[str, Clip]:
+    """Clips of one frame, and of frames that do not move."""
+    import numpy as np
+
+    stills = {name.replace("picture", "clip"): face.pixels for name, face in odd_faces(size, any_size).items()}
+    still = {name: np.repeat(pixels[None], 6, axis=0) for name, pixels in stills.items()}
+    made = {**still, "a clip of one frame": draw(0, size)[None]}
+    return {name: Clip(f"odd-{i}", frames, 25.0) for i, (name, frames) in enumerate(made.items())}
+
+
 def draw(person: int, size: tuple[int, int] = (112, 112), mouth: float = 0.0) -> NDArray[uint8]:
     """One person's face, the mouth open by a share of 0 to 1: uint8 [height, width, 3], RGB."""
     import numpy as np

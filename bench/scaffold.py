@@ -123,11 +123,18 @@ class Embedder:
             return np.full(SIDE * SIDE, np.nan)
         return grey - grey.mean()
 '''
+WEIGHTS = """bench.Folder("@NAME@", {"model.safetensors": "its SHA-256"}, source="where it is handed out"),"""
+BESIDE = """bench.SameCommit({"model.safetensors": "its SHA-256"}),  # a file of this folder, sent with it"""
+INSTALL = "pip install -e .\nfacebench check @NAME@\npytest\n"
+PUBLISH = "facebench check .\nfacebench publish method . --to OWNER/@NAME@\nfacebench pin OWNER/@NAME@\n"
 MODULES: dict[type, str] = {Embedder: EMBEDDER}
 
 
-def new_method(name: str, task: str = "verification", into: str | Path = ".") -> list[Path]:
+def new_method(name: str, task: str = "verification", into: str | Path = ".", hub: bool = False) -> list[Path]:
     """Write the folder ``name`` and return its files; ``facebench-toy`` makes the method toy, too.
+
+    ``hub``: its comments and README lead to publishing it on the Hub. What is sent there is made from the method's
+    card, so the folder works from a disk, too.
 
     Raises WrongUse for a name that is not allowed, a folder that exists, or a task there is no template for, and
     UnknownName for a task that does not exist.
@@ -154,6 +161,7 @@ def new_method(name: str, task: str = "verification", into: str | Path = ".") ->
         "README.md": README,
     }
     for file, text in texts.items():
+        text = text.replace(WEIGHTS, BESIDE).replace(INSTALL, PUBLISH) if hub else text
         filled = text.replace("@NAME@", name).replace("@MODULE@", module).replace("@TASK@", task)
         write(folder / file, filled.encode())
     return [folder / file for file in texts]

@@ -15,11 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.alignment import ALIGN, NONE, TABLE
 from bench.answers import Cell, Table, contents_sha256, read_table, write, write_table
 from bench.asking import Settings
+from bench.cells import Roles, cell_folder, describe
 from bench.errors import (
     DataMissing,
     FacebenchError,
+    Mismatch,
     NeedsInstall,
     NotAResult,
     PluginBroken,
@@ -27,11 +30,14 @@ from bench.errors import (
     UnknownName,
     WrongUse,
 )
-from bench.method import Configured, Method, Origin
+from bench.method import Configured, Method, Option, Origin
 from bench.plugins import Registry, discover
+from bench.preparing import Prepared, align, landmark_table
+from bench.preparing import prepare as write_prepared
 from bench.protocol import Content, Protocol
+from bench.protocols import interval_tables
 from bench.results import Result
-from bench.runner import Roles, cell_folder, check_fit, describe, make_result, provenance, rescore, run_cell
+from bench.runner import check_aligner, check_fit, make_result, provenance, rescore, run_cell
 from bench.suites import SUITES
 
 MethodLike = str | Method
@@ -93,7 +99,8 @@ def run_cells(
     """Run as ``run`` does, yielding each cell's outcome as it ends."""
     registry = discover()
     protocols = [registry.protocol(p) if isinstance(p, str) else p for p in _several(protocol)]
-    cells = [(p, r) for p in protocols for r in _combinations(registry, methods, roles or {})]
+    data_root, models_root = _root(data, "FACEBENCH_DATA"), _root(models, "FACEBENCH_MODELS")
+    cells = [(p, r) for p in protocols for r in _combinations(registry, p, methods, roles or {}, data_root)]
     if not cells:
         raise WrongUse(
             "A run was asked for.", "No protocol or no method was named.", "facebench run PROTOCOL --method METHOD"
@@ -101,7 +108,6 @@ def run_cells(
     chosen = _settings(**settings)
     for one, cast in cells:
         check_fit(one, cast)
-    data_root, models_root = _root(data, "FACEBENCH_DATA"), _root(models, "FACEBENCH_MODELS")
     read: dict[str, tuple[Content, str] | FacebenchError] = {}
     for one, cast in cells:
         folder = cell_folder(Path(out), one, cast, chosen)
@@ -153,19 +159,38 @@ def _several(given: Any) -> list[Any]:
     return [given] if isinstance(given, (str, Protocol, Method)) else list(given)
 
 
-def _combinations(registry: Registry, methods: Named, roles: Mapping[str, Named]) -> Iterator[Roles]:
+def _combinations(
+    registry: Registry, protocol: Protocol, methods: Named, roles: Mapping[str, Named], data: Path | None
+) -> Iterator[Roles]:
     """The cells: one a method of ``methods``, each with the same methods in the other roles."""
-    others = {role: tuple(_configured(registry, m) for m in _several(named)) for role, named in roles.items()}
-    singles = [{"method": (_configured(registry, m),)} for m in _several(methods)]
+    first = protocol.task.roles[0].name
+
+    def cast(role: str, named: Named) -> tuple[Configured, ...]:
+        ways = protocol.ways if role == first else ()
+        return tuple(_with_aligner(registry, _configured(registry, m, ways), protocol, data) for m in _several(named))
+
+    others = {role: cast(role, named) for role, named in roles.items()}
+    singles = [{"method": cast("method", method)} for method in _several(methods)]
     yield from ({**others, **single} for single in singles)
     if not singles and others:
         yield others
 
 
-def _configured(registry: Registry, method: MethodLike) -> Configured:
+def _configured(registry: Registry, method: MethodLike, ways: tuple[Option, ...]) -> Configured:
     if isinstance(method, str):
-        return registry.method(method)
-    return Configured.parse(method, "", _script_origin(method))
+        return registry.method(method, ways)
+    return Configured.parse(method, "", _script_origin(method), ways)
+
+
+def _with_aligner(registry: Registry, configured: Configured, protocol: Protocol, data: Path | None) -> Configured:
+    """A method with what cuts faces out for it, if its options name something."""
+    name = str(configured.asked.get(ALIGN.name, NONE))
+    return configured if name == NONE else replace(configured, aligner=_aligner(registry, name, protocol, data))
+
+
+def _aligner(registry: Registry, name: str, protocol: Protocol, data: Path | None) -> Configured:
+    known = name in registry.methods or not name.endswith(TABLE)
+    return registry.method(name) if known else landmark_table(name, protocol.data, data)
 
 
 def _script_origin(method: Method) -> Origin:
@@ -197,6 +222,11 @@ def _root(given: str | Path | None, variable: str) -> Path | None:
     return Path(named).expanduser() if named else None
 
 
+def models_root(given: str | Path | None) -> Path | None:
+    """The folder of weights: what was given, or FACEBENCH_MODELS."""
+    return _root(given, "FACEBENCH_MODELS")
+
+
 def _read(protocol: Protocol, root: Path | None) -> tuple[Content, str] | FacebenchError:
     """What the protocol finds under the data root, with its fingerprint; or why it does not."""
     try:
@@ -216,6 +246,46 @@ def _read(protocol: Protocol, root: Path | None) -> tuple[Content, str] | Facebe
         return error
 
 
+def prepare(
+    protocol: str,
+    aligner: str,
+    *,
+    data: str | Path | None = None,
+    models: str | Path | None = None,
+    out: str | Path = "runs",
+    progress: Callable[[str, str, int, int], None] = _silent,
+    **settings: Any,
+) -> Prepared:
+    """Cut the faces out of a protocol's raw images with an aligner, or a landmark table NAME-table, and keep them.
+
+    A run with ``align=`` that name and the same ``out`` goes on from what was found. Settings as of ``run``.
+    """
+    registry, chosen = discover(), _settings(**settings)
+    question, root = registry.protocol(protocol), _root(data, "FACEBENCH_DATA")
+    if ALIGN not in question.ways:
+        do = "Choose one whose inputs are raw: 'facebench list protocols'."
+        raise Mismatch(f"{protocol} was to be prepared.", f"Its images are {question.inputs} already.", do)
+    found = _aligner(registry, aligner, question, root)
+    check_aligner(f"{protocol} was to be prepared by {aligner}.", question, found)
+    content = _read(question, root)
+    if isinstance(content, FacebenchError):
+        raise content
+    asked, fingerprint = content
+    if chosen.limit is not None:
+        asked = question.task.limit(asked, chosen.limit)
+    shown = partial(progress, f"{protocol} {aligner}")
+    alignment = align(question, found, asked, fingerprint, chosen, _root(models, "FACEBENCH_MODELS"), Path(out), shown)
+    return write_prepared(alignment, question, fingerprint, shown)
+
+
+def read_content(protocol: Protocol, data: str | Path | None = None) -> Content:
+    """What a protocol finds under ``data``, by default FACEBENCH_DATA; raises DataMissing and DataDamaged."""
+    found = _read(protocol, _root(data, "FACEBENCH_DATA"))
+    if isinstance(found, FacebenchError):
+        raise found
+    return found[0]
+
+
 def score_run(folder: str | Path) -> Result:
     """Score a finished run again from its trials, with the metrics as they are now."""
     cell = Cell(Path(folder))
@@ -231,15 +301,20 @@ def score_answers(
     answers: str | Path,
     *,
     name: str = "external",
+    truth: str | Path | None = None,
     data: str | Path | None = None,
     out: str | Path = "runs",
 ) -> tuple[Result, Path]:
     """Score answers made elsewhere, marked *external*; return the result and its folder.
 
-    ``answers`` is a CSV or parquet table, see the task's ``external``. What it leaves out counts as failed.
+    ``answers`` is a CSV or parquet table, see the task's ``external``. What it leaves out counts as failed. ``truth``
+    is the table that a protocol over tables takes in place of a data set; WrongUse is raised for another protocol.
     """
     question = discover().protocol(protocol)
-    found = _read(question, _root(data, "FACEBENCH_DATA"))
+    if truth is not None and question.inputs != interval_tables.TABLE:
+        do = "Leave it out, or score a protocol over tables."
+        raise WrongUse(f"--truth {truth} was given.", f"{question.name} knows its truth.", do)
+    found = _read(question, _root(data, "FACEBENCH_DATA") if truth is None else Path(truth))
     if isinstance(found, FacebenchError):
         raise found
     content, fingerprint = found

@@ -12,19 +12,24 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench import wire
+from bench import cards, wire
 from bench.errors import ContractBroken, FacebenchError, MethodFailed, NeedsInstall, OutOfMemory
-from bench.method import Configured, Load
+from bench.hub import Pin
+from bench.method import HUB, Configured, Load
+from bench.pins import unpack_code
 from bench.records import Snapshot
 
 SLOTS = 2  # one is filled while the other is answered
 LOG_LIMIT = 1 << 20
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-HIDDEN_VARIABLES = ("FACEBENCH_DATA", "FACEBENCH_MODELS", "PYTHONSTARTUP")
+HIDDEN_VARIABLES = (
+    *("FACEBENCH_DATA", "FACEBENCH_MODELS", "PYTHONSTARTUP"),
+    *("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HUGGINGFACEHUB_API_TOKEN"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,7 @@ class Worker:
         self._waiting: deque[tuple[int, int]] = deque()
         self._calls = 0
         self._killed_at: int | None = None
+        self._code: tempfile.TemporaryDirectory[str] | None = None
         self._tail: deque[bytes] = deque(maxlen=8)
         self._start(load.threads)
         try:
@@ -151,6 +157,8 @@ class Worker:
         for slot in self._slots:
             slot.close()
         self._slots.clear()
+        if self._code is not None:
+            self._code.cleanup()
 
     def _start(self, threads: int) -> None:
         request_end, self_requests = os.pipe()
@@ -185,7 +193,12 @@ class Worker:
 
             pickled, path = cloudpickle.dumps(configured.method.load), [p for p in sys.path if p]
         given = {**asdict(load), "weights": str(load.weights) if load.weights else None}
-        message = {"call": "load", "method": configured.method.name, "origin": asdict(configured.origin)}
+        origin, card = configured.origin, None
+        if origin.kind == HUB:
+            self._code = unpack_code(Pin(origin.distribution, origin.version), origin.files)
+            origin = replace(origin, path=str(Path(self._code.name, origin.path)))
+            card = cards.to_data(configured.method)
+        message = {"call": "load", "method": configured.method.name, "origin": asdict(origin), "card": card}
         self._send({**message, "load": given, "pickle": pickled, "path": path})
         self._no_failure("loaded", self.receive())
 
@@ -285,6 +298,7 @@ def require(configured: Configured) -> None:
     absent = configured.method.absent_packages()
     if absent:
         where = f"'{configured.origin.distribution}' brings them" if configured.origin.distribution else "install them"
+        where = "nothing is installed by itself" if configured.origin.kind == HUB else where
         raise NeedsInstall(
             f"{configured} was asked for.",
             f"It needs {', '.join(absent)}, which cannot be imported here.",

@@ -18,9 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
-from bench import wire
+from bench import cards, wire
 from bench.examples import Examples
-from bench.method import Load, Method
+from bench.method import HUB, Load, Method
 
 
 def main() -> None:
@@ -87,35 +87,45 @@ def load(message: dict[str, Any]) -> Any:
         sys.path.extend(path for path in message["path"] if path not in sys.path)
         loader = cloudpickle.loads(message["pickle"])
     else:
-        loader = _find(message["origin"], message["method"]).load
+        loader = _find(message["origin"], message["method"], message["card"]).load
     return loader(arguments)
 
 
-def _find(origin: dict[str, str], name: str) -> Method:
-    module = import_plugin(origin["module"], origin["path"])
+def _find(origin: dict[str, str], name: str, card: dict[str, Any] | None) -> Method:
+    """The method of a plugin; one of a pinned repository must be what its card says."""
+    own = f"facebench_hub_{origin['code'][:16]}_{origin['module']}" if origin["kind"] == HUB else ""
+    module = import_plugin(origin["module"], origin["path"], own)
     methods: list[Method] = list(module.facebench_methods())
-    return next(method for method in methods if method.name == name)
+    method = next(method for method in methods if method.name == name)
+    if card is not None and (said := cards.difference(card, cards.to_data(method))):
+        raise cards.BadCard(f"the method {name} is not what was pinned: {said}")
+    return method
 
 
-def import_plugin(module: str, path: str) -> ModuleType:
-    """Import a plugin's module: an installed one by name, one in a folder from ``path``.
+def import_plugin(module: str, path: str, own: str = "") -> ModuleType:
+    """Import a plugin's module: an installed one by name, one in a folder from ``path``; as ``own``, if that is given.
 
     Whatever it prints goes to standard error, so that a program may read standard output.
     """
+    if own and module in sys.modules:
+        raise ImportError(f"the plugin's module has the name of {module}, which facebench uses")
     with contextlib.redirect_stdout(sys.stderr):
         if not path:
             return importlib.import_module(module)
         folder = Path(path)
         package = folder / module / "__init__.py"
-        spec = importlib.util.spec_from_file_location(module, package if package.exists() else folder / f"{module}.py")
+        file = package if package.exists() else folder / f"{module}.py"
+        spec = importlib.util.spec_from_file_location(own or module, file)
         if spec is None or spec.loader is None:
             raise ImportError(f"no module {module} in the plugin's folder")
         loaded = importlib.util.module_from_spec(spec)
-        sys.modules[module] = loaded
+        names = {own or module, module}  # its own files import each other by the second
+        sys.modules |= dict.fromkeys(names, loaded)
         try:
             spec.loader.exec_module(loaded)
         except BaseException:
-            del sys.modules[module]
+            for name in names:
+                del sys.modules[name]
             raise
         return loaded
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
+from loopback_hub import LoopbackHub, lead
 from PIL import Image
 
 import bench
@@ -18,6 +20,8 @@ from bench.plugins import discover
 from bench.protocols import lfw
 from bench.tasks import verification
 
+settings.register_profile("facebench", deadline=None)  # a loaded machine is no fault
+settings.load_profile("facebench")
 VARIABLES = ("FACEBENCH_DATA", "FACEBENCH_MODELS")
 HERE = Path(__file__).parent
 FOLDS, EACH = 4, 6
@@ -93,11 +97,21 @@ def own(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def toys(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The toy methods are plugged in, and discovery begins anew."""
+    """The toy methods are plugged in, no repository is pinned, and discovery begins anew."""
     monkeypatch.setenv("FACEBENCH_PLUGINS", str(HERE / "toys"))
+    monkeypatch.setenv("FACEBENCH_PINS", str(HERE / "no-pins.toml"))
     discover.cache_clear()
     yield
     discover.cache_clear()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
+    """A Hub on loopback that the clients here and in processes begun here are led to, with an empty cache."""
+    served = LoopbackHub()
+    lead(monkeypatch, {**served.environment(), "HF_HOME": str(tmp_path / "hf-home")})
+    yield served
+    served.stop()
 
 
 Command = Callable[..., subprocess.CompletedProcess[str]]

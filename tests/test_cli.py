@@ -257,7 +257,7 @@ def test_results_go_into_boards_that_a_check_passes_until_one_is_edited(said: Sa
 
 def test_a_comparison_shows_each_metric_with_interval_and_p_value(said: Said, runs: Path) -> None:
     one, other = cell(runs, "perfect"), cell(runs, "random")
-    found = parsed(said, "compare", one, other)
+    found = parsed(said, "compare", one, other)["differences"]
     keys = {"metric", "first", "second", "difference", "low", "high", "p_value", "unit", "better", "bound"}
     assert found and all(set(row) == keys for row in found)
     status, out, _ = said("compare", one / "result.json", other)

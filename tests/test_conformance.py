@@ -243,7 +243,7 @@ def test_check_takes_a_plugins_folder_and_checks_all_it_brings(said: Said) -> No
     status, out, _ = said("check", PLUGINS / "facebench-floors", "--json")
     rows = json.loads(out)
     assert status == 0
-    assert list(dict.fromkeys(row["method"] for row in rows)) == ["facebench-floors", "random", "constant"]
+    assert list(dict.fromkeys(row["method"] for row in rows)) == ["facebench-floors", "random", "constant", "majority"]
 
 
 def test_a_plugins_folder_without_methods_passes_as_a_plugin() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bench
-from bench import contracts, runner, suite
+from bench import cells, contracts, runner, suite
 from bench.errors import ContractBroken, DataDamaged, NeedsInstall, UnknownName, WrongUse
 from bench.method import Configured, Folder, Method, Option, Origin
 from bench.plugins import discover
@@ -163,17 +163,17 @@ def test_whatever_changes_answers_gives_a_cell_of_its_own_and_nothing_else_does(
     protocol = discover().protocol(ALIGNED)
 
     def folder(chosen: Configured, **settings: Any) -> Path:
-        return runner.cell_folder(tmp_path, protocol, {"method": (chosen,)}, suite.Settings(**settings))
+        return cells.cell_folder(tmp_path, protocol, {"method": (chosen,)}, suite.Settings(**settings))
 
     plain = configured()
     code = Configured(plain.method, plain.options, Origin("script", "", "", "", "", "c0de"))
     weighed = [Configured(method(weights=Folder("net", {"w.bin": digit * 64})), {}, SCRIPT) for digit in ("0", "1")]
     others = [plain, configured("flip=off"), code, *weighed]
-    cells = [folder(c) for c in others]
-    cells += [folder(plain, **s) for s in ({"seed": 1}, {"limit": 9}, {"batch_size": 2}, {"threads": 2})]
-    assert len({*cells}) == len(cells)
-    assert folder(configured("flip=on"), workers=3, memory=10**9) == cells[0]
-    assert all(cell.is_relative_to(tmp_path) for cell in cells)
+    places = [folder(c) for c in others]
+    places += [folder(plain, **s) for s in ({"seed": 1}, {"limit": 9}, {"batch_size": 2}, {"threads": 2})]
+    assert len({*places}) == len(places)
+    assert folder(configured("flip=on"), workers=3, memory=10**9) == places[0]
+    assert all(cell.is_relative_to(tmp_path) for cell in places)
 
 
 # Weights.

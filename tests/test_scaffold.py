@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import conformance
+from bench.contracts import Embedder
 from bench.errors import UnknownName, WrongUse
 from bench.plugins import discover
 from bench.scaffold import new_method
@@ -156,11 +157,17 @@ def test_a_new_plugin_is_written_cleanly(mine: Path) -> None:
             assert max(map(len, text.splitlines())) <= 130
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", [name for name, task in TASKS.items() if task.roles[0].contract is Embedder])
 def test_a_new_method_may_be_of_any_task_that_has_a_template(task: str, tmp_path: Path) -> None:
     new_method("other-one", task, tmp_path)
     found = [o for _, o in conformance.check(str(tmp_path / "other-one")) if o.state != "passed"]
     assert found == []
+
+
+def test_a_task_without_a_template_is_refused_and_nothing_written(tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match="There is no template yet for spotting"):
+        new_method("other-one", "spotting", tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_example_of_this_repository_is_what_new_writes(tmp_path: Path) -> None:

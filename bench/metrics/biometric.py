@@ -51,9 +51,9 @@ class Comparisons:
         self.fold = folds
 
     @cached_property
-    def sides(self) -> tuple[_Side, _Side]:
+    def sides(self) -> tuple[Side, Side]:
         """The mated and the non-mated comparisons, each sorted by score."""
-        return _Side(self.score, self.mated), _Side(self.score, ~self.mated)
+        return Side(self.score, self.mated), Side(self.score, ~self.mated)
 
     @cached_property
     def ranks(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -93,13 +93,14 @@ def _scores(given: ArrayLike) -> NDArray[Any]:
     return score
 
 
-class _Side:
-    """The scores of one kind in ascending order, and the weight up to each."""
+class Side:
+    """The scores of one kind in ascending order, ``count`` of them, and the weight up to each."""
 
     def __init__(self, score: NDArray[Any], chosen: NDArray[Any]) -> None:
         self._score, self._chosen = score, chosen
         self.values = score[chosen]
         self.values.sort()
+        self.count = len(self.values)
 
     @cached_property
     def _order(self) -> NDArray[Any]:
@@ -108,20 +109,24 @@ class _Side:
         where = np.flatnonzero(self._chosen)
         return where[np.argsort(self._score[where], kind="stable")]
 
-    def weight(self, weights: Weights) -> _Weight:
+    def weight(self, weights: Weights) -> Weight:
         """The side under a weighting; None counts each comparison once."""
-        return _Weight(self.values, None if weights is None else weights[self._order])
+        return Weight(self.values, None if weights is None else weights[self._order])
 
 
-class _Weight:
-    """How much of a side lies at or below a score."""
+class Weight:
+    """How much of a side lies at or below a score.
 
-    def __init__(self, values: NDArray[Any], weights: Weights) -> None:
+    ``values``: scores in ascending order; ``weights``: how much each counts, float64, or whole numbers of an integer
+    type, which are counted exactly; None for once each.
+    """
+
+    def __init__(self, values: NDArray[Any], weights: NDArray[Any] | None) -> None:
         import numpy as np
 
         self.values = values
-        self.cumulated = None if weights is None else np.concatenate([[0.0], np.cumsum(weights)])
-        self.total = float(len(values)) if self.cumulated is None else float(self.cumulated[-1])
+        self._cumulated = None if weights is None else np.append(np.zeros(1, weights.dtype), np.cumsum(weights))
+        self.total = float(len(values)) if self._cumulated is None else float(self._cumulated[-1])
 
     def upto(self, threshold: float) -> float:
         """The share that is not accepted at a threshold."""
@@ -129,22 +134,43 @@ class _Weight:
 
     def above(self, threshold: float) -> float:
         """The share that is accepted at a threshold; from its own count, as 1 - ``upto`` is off in the last bit."""
-        return (self.total - self._lying_upto(threshold)) / self.total
+        return self.accepted(threshold) / self.total
+
+    def accepted(self, threshold: float) -> float:
+        """How much is accepted at a threshold."""
+        return self.total - self._lying_upto(threshold)
+
+    def from_on(self, threshold: float) -> float:
+        """The share that lies at or above a threshold."""
+        return (self.total - self._before(self.values.searchsorted(threshold, side="left"))) / self.total
 
     def _lying_upto(self, threshold: float) -> float:
-        place = self.values.searchsorted(threshold, side="right")
-        return float(place if self.cumulated is None else self.cumulated[place])
+        return self._before(self.values.searchsorted(threshold, side="right"))
+
+    def _before(self, place: Any) -> float:
+        return float(place if self._cumulated is None else self._cumulated[place])
 
     def threshold(self, rate: Fraction) -> float:
         """The lowest score above which at most ``rate`` of the side lies."""
-        import numpy as np
-
-        if self.cumulated is None:
+        if self._cumulated is None:
             place = len(self.values) - 1 - int(len(self.values) * rate)
+        elif self._cumulated.dtype.kind == "i":
+            last = int(self.total) - 1 - int(int(self.total) * rate)
+            place = int(self._cumulated.searchsorted(last, side="right")) - 1
         else:
             enough = self.total * (1 - float(rate)) - 1e-9 * self.total
-            place = int(np.searchsorted(self.cumulated, enough, side="left")) - 1
-        return float(self.values[place]) if place >= 0 else -np.inf
+            place = int(self._cumulated.searchsorted(enough, side="left")) - 1
+        return self._value(place)
+
+    def next_below(self, threshold: float) -> float:
+        """The highest score below a threshold that counts; -inf where there is none."""
+        place = int(self.values.searchsorted(threshold, side="left"))
+        if self._cumulated is not None:
+            place = int(self._cumulated.searchsorted(self._cumulated[place], side="left"))
+        return self._value(place - 1)
+
+    def _value(self, place: int) -> float:
+        return float(self.values[place]) if place >= 0 else -math.inf
 
 
 def insightface_thresholds() -> NDArray[Any]:
@@ -160,16 +186,23 @@ def accuracy(comparisons: Comparisons, weights: Weights = None) -> Estimate:
     The `exact` rule: a threshold lies in the middle between two neighbouring distinct training scores, or beyond
     all; where several are equally good it is their median. LFW View 2 (Huang et al. 2007).
     """
+    folds, thresholds = _exact(comparisons, weights)
+    return folds.mean(comparisons.ranks[0].searchsorted(thresholds, side="right").tolist())
+
+
+def accuracy_thresholds(comparisons: Comparisons) -> NDArray[Any]:
+    """The thresholds at which ``accuracy`` decides: float64 [folds], in the order of the folds' numbers."""
+    return _exact(comparisons, None)[1]
+
+
+def _exact(comparisons: Comparisons, weights: Weights) -> tuple[_Folds, NDArray[Any]]:
     import numpy as np
 
     values, place = comparisons.ranks
     folds = _Folds(comparisons, place, len(values), weights)
     gain, present = folds.gain.sum(axis=0), folds.present.sum(axis=0)
-    cuts = []
-    for k in range(folds.count):
-        best = _best_threshold(values, gain - folds.gain[k], present - folds.present[k] > 0)
-        cuts.append(int(np.searchsorted(values, best, side="right")))
-    return folds.mean(cuts)
+    best = [_best_threshold(values, gain - g, present - p > 0) for g, p in zip(folds.gain, folds.present, strict=True)]
+    return folds, np.array(best)
 
 
 def accuracy_insightface(comparisons: Comparisons, weights: Weights = None) -> Estimate:
@@ -235,25 +268,27 @@ def _best_threshold(values: NDArray[Any], gain: NDArray[Any], present: NDArray[A
     return float(np.median(between[reached >= reached.max() - EQUAL]))
 
 
-def _at_rate(comparisons: Comparisons, weights: Weights, rate: str) -> tuple[_Weight, float, str]:
-    """The mated side, the threshold, and why the rate is not resolved ("" where it is)."""
-    mated, non_mated = comparisons.sides
-    threshold = non_mated.weight(weights).threshold(Fraction(rate))
-    count, needed = len(non_mated.values), math.ceil(RULE_OF_THREE / Fraction(rate))
-    short = f"a rate of {rate} needs {needed:,} non-mated comparisons, there are {count:,}" if count < needed else ""
-    return mated.weight(weights), threshold, short
+def resolved(count: int, rate: str) -> tuple[str | None, str]:
+    """Whether ``count`` non-mated comparisons resolve a rate: None and "", or how the TAR is bounded, and why."""
+    needed = math.ceil(RULE_OF_THREE / Fraction(rate))
+    if count >= needed:
+        return None, ""
+    return "at most", f"a rate of {rate} needs {needed:,} non-mated comparisons, there are {count:,}"
 
 
 def _tar(comparisons: Comparisons, weights: Weights = None, *, rate: str) -> Estimate:
-    mated, threshold, short = _at_rate(comparisons, weights, rate)
-    bound = "at most" if short else None
-    return Estimate(mated.above(threshold), bound=bound, resolution=len(mated.values), note=short)
+    mated, non_mated = comparisons.sides
+    bound, note = resolved(non_mated.count, rate)
+    threshold = non_mated.weight(weights).threshold(Fraction(rate))
+    return Estimate(mated.weight(weights).above(threshold), bound=bound, resolution=mated.count, note=note)
 
 
 def _fnmr(comparisons: Comparisons, weights: Weights = None, *, rate: str) -> Estimate:
-    mated, threshold, short = _at_rate(comparisons, weights, rate)
-    bound = "at least" if short else None
-    return Estimate(mated.upto(threshold), bound=bound, resolution=len(mated.values), note=short)
+    mated, non_mated = comparisons.sides
+    bound, note = resolved(non_mated.count, rate)
+    threshold = non_mated.weight(weights).threshold(Fraction(rate))
+    value = mated.weight(weights).upto(threshold)
+    return Estimate(value, bound="at least" if bound else None, resolution=mated.count, note=note)
 
 
 def eer(comparisons: Comparisons, weights: Weights = None) -> Estimate:
@@ -264,6 +299,7 @@ def eer(comparisons: Comparisons, weights: Weights = None) -> Estimate:
     """
     import numpy as np
 
+    resolution = min(side.count for side in comparisons.sides)
     mated, non_mated = (side.weight(weights) for side in comparisons.sides)
 
     def rates(threshold: float) -> tuple[float, float]:
@@ -273,7 +309,6 @@ def eer(comparisons: Comparisons, weights: Weights = None) -> Estimate:
         fmr, fnmr = rates(threshold)
         return fnmr >= fmr
 
-    resolution = min(len(mated.values), len(non_mated.values))
     if crossed(-np.inf):
         return Estimate(sum(rates(-np.inf)) / 2, resolution=resolution)
     after, before = np.inf, -np.inf

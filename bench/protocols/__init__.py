@@ -3,6 +3,30 @@
 from __future__ import annotations
 
 from bench.protocol import Protocol
-from bench.protocols import insightface_bin, lfw
+from bench.protocols import (
+    agedb,
+    casme2,
+    casme3,
+    casme_sq,
+    cfp,
+    cross_lfw,
+    hub_pairs,
+    ijb,
+    insightface_bin,
+    interval_tables,
+    lfw,
+    megc2019,
+    megc_unseen,
+    samm,
+    samm_lv,
+    smic,
+)
 
-PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in (*lfw.PROTOCOLS, *insightface_bin.PROTOCOLS)}
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for file in (
+        *(lfw, insightface_bin, agedb, cfp, cross_lfw, ijb, hub_pairs),
+        *(casme2, samm, smic, megc2019, casme_sq, samm_lv, casme3, megc_unseen, interval_tables),
+    )
+    for protocol in file.PROTOCOLS
+}

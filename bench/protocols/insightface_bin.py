@@ -1,10 +1,10 @@
 """InsightFace's packed verification sets: LFW, AgeDB-30, CFP-FP, CALFW and CPLFW as a ``.bin`` each.
 
 A ``.bin`` is a pickle of ``(images, same)``: 2·P encoded images, of which 2k and 2k+1 are pair k, and P booleans.
-The ten folds follow the order of the file. It names nobody, so each pair has people of its own: one where it is mated,
-two where it is not. Intervals are therefore over pairs, as if nobody were in two; they say less than those over
-identities. An image that is in several pairs is there, asked and counted as often. InsightFace's verification.py
-scales an image that is not 112x112; here that is a failure, and counted.
+How many pairs there must be is known of each set; the ten folds follow the order of the file. It names nobody, so each
+pair has people of its own: one where it is mated, two where it is not. Intervals are therefore over pairs, as if nobody
+were in two; they say less than those over identities. An image that is in several pairs is there, asked and counted as
+often. InsightFace's verification.py scales an image that is not 112x112; here that is a failure, and counted.
 """
 
 from __future__ import annotations
@@ -26,22 +26,25 @@ from bench.tasks import verification
 FOLDS = 10
 
 
-def read_bin(path: Path) -> tuple[list[Blob], list[bool]]:
-    """Where the images of a ``.bin`` lie in it, and for each two of them whether they are of one person.
+def read_bin(path: Path, pairs: int) -> tuple[list[Blob], list[bool]]:
+    """Where the images of a ``.bin`` of so many pairs lie in it, and for each two whether they are of one person.
 
     Raises DataDamaged for what is not such a file; whatever it holds, nothing of it is executed.
     """
     try:
-        return _parted(pickled.read(path))
+        return _parted(pickled.read(path), pairs)
     except OSError as error:
         found = f"It cannot be: {error.strerror}."
     except Refused as refused:
         found = str(refused)
-    do = f"Such a file is a pickle of 2·P images and P booleans; nothing in it was executed. Get it from {SOURCE}."
+    do = (
+        f"Such a file is a pickle of {2 * pairs:,} images and {pairs:,} booleans; nothing in it was executed. "
+        f"Get it from {SOURCE}."
+    )
     raise DataDamaged(f"{path} was read.", found, do) from None
 
 
-def _parted(value: Any) -> tuple[list[Blob], list[bool]]:
+def _parted(value: Any, pairs: int) -> tuple[list[Blob], list[bool]]:
     match value:
         case [[*found], [*same]]:
             pass
@@ -57,8 +60,8 @@ def _parted(value: Any) -> tuple[list[Blob], list[bool]]:
         raise Refused(f"It has an odd count of images, {len(found):,}.")
     if len(found) != 2 * len(same):
         raise Refused(f"It has {len(found):,} images and {len(same):,} booleans, not two images for each.")
-    if not same or len(same) % FOLDS:
-        raise Refused(f"It has {len(same):,} pairs, which cannot be parted into {FOLDS} folds of one size.")
+    if len(same) != pairs:
+        raise Refused(f"It has {len(same):,} pairs, not {pairs:,}.")
     if len(set(map(bool, same))) < 2:
         raise Refused("Its pairs are all of one kind.")
     return found, [bool(one) for one in same]
@@ -85,8 +88,8 @@ def _places(root: Path, name: str) -> Iterator[Path]:
     return (Path(root) / folder / f"{file}.bin" for folder, file in itertools.product(spelt, spelt))
 
 
-def read_pairs(root: Path, name: str, salt: str) -> Content:
-    """The pairs of the set ``name`` under a data root, images called ``00000a`` and ``00000b`` by their pair.
+def read_pairs(root: Path, name: str, pairs: int, salt: str) -> Content:
+    """The ``pairs`` pairs of the set ``name`` under a data root, images called ``00000a`` and ``00000b`` by their pair.
 
     Raises DataMissing naming every place where the file may lie, and DataDamaged as ``read_bin`` does.
     """
@@ -97,7 +100,7 @@ def read_pairs(root: Path, name: str, salt: str) -> Content:
             f"None of these exists: {', '.join(map(str, places))}." if places[1:] else f"{places[0]} does not exist."
         )
         raise DataMissing(f"The packed set {name} was asked for.", found, f"Get it from {SOURCE}.")
-    blobs, same = read_bin(path)
+    blobs, same = read_bin(path, pairs)
     rows = [(i * FOLDS // len(same), f"{i:05d}a", f"{i:05d}b", mated) for i, mated in enumerate(same)]
     lies = {f"{i // 2:05d}{'ab'[i % 2]}": blob for i, blob in enumerate(blobs)}
     people = {image: image[:-1] if mated else image for _, *pair, mated in rows for image in map(str, pair)}
@@ -139,7 +142,7 @@ def _packed(name: str, pairs: int) -> Protocol:
             trials_publishable=known,
         ),
         inputs="arcface-112",
-        read=functools.partial(read_pairs, name=name, salt=full),
+        read=functools.partial(read_pairs, name=name, pairs=pairs, salt=full),
         metrics=tuple(map(metric, verification.METRICS)),
         trials_sha256=VIEW2_ORDER if known else "",
         about=ABOUT.format(pairs=f"{pairs:,}", place=place, official=official),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import images
+from bench.alignment import ALIGN
 from bench.errors import DataDamaged, DataMissing
 from bench.metrics import metric
 from bench.protocol import Content, Data, Protocol
@@ -152,6 +153,7 @@ def _view2(name: str, inputs: str, folders: tuple[str, ...], size: tuple[int, in
         cite="Huang et al., Labeled Faces in the Wild, UMass report 07-49, 2007",
         trains=True,
         settings={"replicates": verification.REPLICATES},
+        ways=(ALIGN,) if inputs == "raw" else (),
     )
 
 

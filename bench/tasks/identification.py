@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.answers import Table
 from bench.asking import ALL, Asking
+from bench.cases import Cases, Decisions, ErrorRate
 from bench.contracts import Embedder
 from bench.embedding import EMBED, given_embeddings
 from bench.errors import WrongUse
-from bench.method import Method
+from bench.method import Configured
 from bench.metrics import biometric, identification, resampling
 from bench.metrics.metric import Estimate, Metric
 from bench.protocol import Content, Protocol, Role, Sample, Scored, Task, opaque_order
@@ -99,7 +100,7 @@ def ask(asking: Asking) -> None:
         asking.ask_all("method", EMBED)
 
 
-def judge(content: Content, answers: Mapping[str, Table], roles: Mapping[str, tuple[Method, ...]]) -> Table:
+def judge(content: Content, answers: Mapping[str, Table], roles: Mapping[str, tuple[Configured, ...]]) -> Table:
     """Search for every probe.
 
     Trials: ``trial`` int32; ``probe_subject`` int32; ``mated`` bool; ``rank`` int32, the gallery's size + 1 where the
@@ -110,7 +111,7 @@ def judge(content: Content, answers: Mapping[str, Table], roles: Mapping[str, tu
 
     truth: Gallery = content.truth
     given = answers[TRAINING if TRAINING in answers else ALL]
-    euclidean = any(method.similarity == "euclidean" for method in roles.get("method", ()))
+    euclidean = any(c.method.similarity == "euclidean" for c in roles.get("method", ()))
     people = np.unique(truth.subjects[truth.enrolled])
     who = truth.subjects[truth.probes]
     place = np.searchsorted(people, who)
@@ -213,6 +214,36 @@ def score(protocol: Protocol, trials: Table) -> Scored:
     return Scored(made, (curve,), len(prepared.reasons), dict(reasons))
 
 
+def decide(trials: Table) -> Decisions:
+    """Which mated probes found their person at rank 1."""
+    import numpy as np
+
+    mated = np.flatnonzero(trials["mated"])
+    return Decisions(
+        rule="a mated probe is decided for the person at rank 1",
+        right=trials["rank"][mated] == 1,
+        which={name: trials[name][mated] for name in ("trial", "probe_subject")},
+        given={name: trials[name][mated] for name in ("rank", "mated_score", "best_non_mated")},
+    )
+
+
+def cases(content: Content, trials: Table) -> Cases:
+    """Misses at rank 1 of mated probes, and probes without a vector."""
+    import numpy as np
+
+    probes, mated = content.truth.probes[trials["trial"]], trials["mated"]
+    every = np.ones(len(mated), bool)
+    failed = np.array([bool(reason) for reason in trials["failure"]])
+    missed = ErrorRate("fnir@rank=1", "mated probes whose person is not at rank 1", mated, trials["rank"] > 1)
+    return Cases(
+        samples=np.stack([probes] * 2, axis=1),
+        subjects=np.stack([trials["probe_subject"]] * 2, axis=1),
+        compared=None,
+        counts={"images": every, "mated": mated, "non-mated": ~mated},
+        rates=(missed, ErrorRate("fte", "probes of which the method made nothing", every, failed)),
+    )
+
+
 def limit(content: Content, count: int) -> Content:
     """Keep ``count`` probes, mated and others in turn, and the whole gallery; raises WrongUse for fewer than two."""
     import numpy as np
@@ -250,4 +281,6 @@ TASK = Task(
     replicates=replicates,
     limit=limit,
     external=external,
+    decide=decide,
+    cases=cases,
 )

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.answers import Table, joined
 from bench.asking import ALL, Asking
+from bench.cases import Cases, Decisions
 from bench.contracts import Embedder
 from bench.embedding import EMBED, given_embeddings, numbers, places
 from bench.errors import WrongUse
-from bench.method import Method
+from bench.method import Configured
 from bench.metrics import biometric
 from bench.metrics.comparison_trials import ComparisonTrials
 from bench.metrics.metric import Metric
@@ -126,7 +127,7 @@ def _name(fold: int) -> str:
     return f"fold-{fold}"
 
 
-def judge(content: Content, answers: Mapping[str, Table], roles: Mapping[str, tuple[Method, ...]]) -> Table:
+def judge(content: Content, answers: Mapping[str, Table], roles: Mapping[str, tuple[Configured, ...]]) -> Table:
     """Compare the vectors of every pair.
 
     Trials: ``trial`` int32, ``fold`` int16, ``mated`` bool; ``reference``, ``probe``, and ``_subject`` of each int32;
@@ -137,7 +138,7 @@ def judge(content: Content, answers: Mapping[str, Table], roles: Mapping[str, tu
     import numpy as np
 
     pairs: Pairs = content.truth
-    euclidean = any(method.similarity == "euclidean" for method in roles.get("method", ()))
+    euclidean = any(c.method.similarity == "euclidean" for c in roles.get("method", ()))
     if ALL in answers:
         return _judged(pairs, answers[ALL], euclidean)
     return joined(
@@ -207,6 +208,16 @@ def score(protocol: Protocol, trials: Table) -> Scored:
     return Scored(made, prepared.curves(), len(prepared.reasons), dict(reasons))
 
 
+def decide(trials: Table) -> Decisions | None:
+    """Which pairs are decided rightly, as ``accuracy`` decides; None where there are no folds."""
+    return ComparisonTrials(trials, REPLICATES, SEED).decisions()
+
+
+def cases(content: Content, trials: Table) -> Cases:
+    """False matches and non-matches of pairs, and images without a vector."""
+    return ComparisonTrials(trials, REPLICATES, SEED).cases()
+
+
 def limit(content: Content, count: int) -> Content:
     """Keep ``count`` trials, as evenly as can be over folds and kinds, each group's first ones.
 
@@ -273,4 +284,6 @@ TASK = Task(
     replicates=replicates,
     limit=limit,
     external=external,
+    decide=decide,
+    cases=cases,
 )

@@ -12,7 +12,8 @@ import bench
 def facebench_methods() -> list[bench.Method]:
     trainable = {kind for kind in METHODS.values() if hasattr(kind, "fit") and kind is not UnsaidFit}
     return [
-        *(card(name, kind, trainable=kind in trainable) for name, kind in METHODS.items()),
+        *(card(name, kind, trainable=kind in trainable) for name, kind in METHODS.items() if name not in RAW),
+        *(card(name, METHODS[name], inputs=frozenset({"raw"})) for name in RAW),
         *(card(name, Good, **wrong) for name, wrong in CARDS.items()),
     ]
 
@@ -247,6 +248,7 @@ class FindsNobody(Good):
         return super().vector(face) * float("nan")
 
 
+RAW = ("raises-on-small",)  # asked pictures of any size
 METHODS: dict[str, Any] = {
     "good": Good,
     "good-fitted": Fitted,

@@ -23,7 +23,7 @@ from bench import images
 from bench.answers import read_table
 from bench.errors import DataDamaged, DataMissing
 from bench.protocols import PROTOCOLS, insightface_bin, lfw
-from bench.protocols.insightface_bin import read_bin
+from bench.protocols.insightface_bin import read_bin, read_pairs
 
 BIN = PROTOCOLS["verification/lfw/bin"]
 ALIGNED = PROTOCOLS["verification/lfw/view2-arcface112"]
@@ -49,16 +49,22 @@ def written(folder: Path, data: bytes) -> Path:
 
 def held(path: Path) -> tuple[list[bytes], list[bool]]:
     """What a .bin holds, its images as the bytes that they stand for."""
-    blobs, same = read_bin(path)
+    blobs, same = read_bin(path, len(SAME))
     data = path.read_bytes()
     parts = [(data[blob.offset : blob.offset + blob.length], blob.kind) for blob in blobs]
     return [part.decode().encode("latin-1") if kind == "latin1" else part for part, kind in parts], same
 
 
+def packed(found: list[bytes], pairs: int) -> bytes:
+    """So many pairs, the same ones over and over; a pickle holds each image once and recalls it."""
+    times = pairs // len(SAME)
+    return pickle.dumps((found * times, SAME * times), 4)
+
+
 def refusal(folder: Path, data: bytes) -> str:
     path = written(folder, data)
     with pytest.raises(DataDamaged) as raised:
-        read_bin(path)
+        read_bin(path, len(SAME))
     assert str(path) in raised.value.asked
     assert "nothing in it was executed" in raised.value.do
     return raised.value.found
@@ -98,7 +104,7 @@ def test_samples_are_the_images_folds_follow_the_file_and_nobody_is_named(protoc
     (tmp_path / "lfw").mkdir()
     found = [encoded(i, "PNG") for i in range(40)]
     written(tmp_path / "lfw", pickle.dumps((found, SAME * 2), protocol))
-    content = BIN.read(tmp_path)
+    content = read_pairs(tmp_path, "lfw", 20, BIN.name)
     pixels = {one.name: one.read(one.key).pixels for one in content.samples}
     assert sorted(pixels) == [f"{i:05d}{side}" for i in range(20) for side in "ab"]
     for i, name in enumerate(sorted(pixels)):
@@ -112,12 +118,26 @@ def test_samples_are_the_images_folds_follow_the_file_and_nobody_is_named(protoc
     assert content.trials_sha256 != BIN.trials_sha256
 
 
+@pytest.mark.parametrize("name", SETS)
+def test_another_count_of_pairs_than_the_set_has_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    protocol, known = PROTOCOLS[f"verification/{name}/bin"], SETS[name]
+    for pairs in {6000, 7000, known - 10} - {known}:
+        (tmp_path / name / f"{name}.bin").write_bytes(packed(IMAGES, pairs))
+        with pytest.raises(DataDamaged) as raised:
+            protocol.read(tmp_path)
+        assert raised.value.found == f"It has {pairs:,} pairs, not {known:,}."
+        assert f"{2 * known:,} images and {known:,} booleans" in raised.value.do
+    (tmp_path / name / f"{name}.bin").write_bytes(packed(IMAGES, known))
+    assert protocol.read(tmp_path).truth.folds() == list(range(10))
+
+
 def test_what_is_no_image_or_of_another_size_is_a_failure_that_is_counted(tmp_path: Path) -> None:
     (tmp_path / "lfw").mkdir()
-    path = written(tmp_path / "lfw", pickle.dumps(([b"no image", b"", encoded(2, side=96), *IMAGES[3:]], SAME), 4))
-    (result,) = bench.run(BIN.name, "toy", data=tmp_path, out=tmp_path / "out")
-    assert (result.samples, result.failures) == (20, 3)
-    assert result.reasons == {"image cannot be decoded": 2, "image is not 112x112": 1}
+    path = written(tmp_path / "lfw", packed([b"no image", b"", encoded(2, side=96), *IMAGES[3:]], 6000))
+    (result,) = bench.run(BIN.name, "toy", data=tmp_path, out=tmp_path / "out", limit=20)
+    assert (result.samples, result.failures) == (40, 30), "a fold's first mated and first non-mated pair"
+    assert result.reasons == {"image cannot be decoded": 20, "image is not 112x112": 10}
     sample = BIN.read(tmp_path).samples[0]
     path.unlink()
     with pytest.raises(images.Unreadable, match="no such file"):
@@ -135,15 +155,18 @@ def test_a_method_scores_the_same_pairs_as_from_files(own: Path, tmp_path: Path)
     pairs = [f"Person_{i % 8}\t1\t2\nPerson_{i % 8}\t1\tPerson_{(i + 1) % 8}\t2\n" for i in range(10)]
     (own / "lfw" / "pairs.txt").write_text("10\t1\n" + "".join(pairs))
     files, same = packed_lfw(own)
-    written(own / "lfw", pickle.dumps(([file.read_bytes() for file in files], same), 4))
-    unpacked, packed = bench.run([ALIGNED.name, BIN.name], "toy", data=own, out=tmp_path / "out")
+    found = [file.read_bytes() for file in files]
+    # A fold's two pairs 300 times, of which a limit of 20 keeps the first.
+    found = [image for fold in range(10) for image in found[4 * fold : 4 * fold + 4] * 300]
+    written(own / "lfw", pickle.dumps((found, same * 300), 4))
+    unpacked, again = bench.run([ALIGNED.name, BIN.name], "toy", data=own, out=tmp_path / "out", limit=20)
     tables = [read_table(next((tmp_path / "out").rglob(f"*{part}*/**/trials.parquet"))) for part in ("view2", "bin")]
     for column in ("trial", "fold", "mated", "score"):
         assert tables[0][column].tolist() == tables[1][column].tolist(), column
-    for one, other in zip(unpacked.scores, packed.scores, strict=True):
+    for one, other in zip(unpacked.scores, again.scores, strict=True):
         if one.metric != "fte":  # an image of two pairs is there twice
             assert (one.metric, one.value, one.folds) == (other.metric, other.value, other.folds)
-    assert not packed.official
+    assert not again.official
 
 
 def test_every_set_has_its_protocol_and_asks_what_lfw_asks() -> None:
@@ -165,7 +188,7 @@ def test_an_absent_file_names_every_place_it_may_lie_in_and_any_of_them_does(nam
     for path in [tmp_path / folder / f"{file}.bin" for folder in spelt for file in spelt]:
         assert str(path) in raised.value.found
         path.parent.mkdir(exist_ok=True)
-        path.write_bytes(pickle.dumps((IMAGES, SAME), 4))
+        path.write_bytes(packed(IMAGES, SETS[name]))
         content = protocol.read(tmp_path)
         assert content.files == {f"{name}.bin": path}
         prints.add(content.fingerprint())
@@ -178,7 +201,8 @@ def test_an_absent_file_names_every_place_it_may_lie_in_and_any_of_them_does(nam
     [
         ((IMAGES[:-1], SAME), "odd count of images, 19"),
         ((IMAGES[:-2], SAME), "18 images and 10 booleans"),
-        ((IMAGES[:18], SAME[:9]), "9 pairs, which cannot be parted into 10 folds"),
+        ((IMAGES[:18], SAME[:9]), "9 pairs, not 10"),
+        ((IMAGES * 2, SAME * 2), "20 pairs, not 10"),
         (([], []), "0 pairs"),
         ((IMAGES, [True] * 10), "all of one kind"),
         ((IMAGES, [*SAME[:-1], 2]), "boolean 9"),
@@ -284,7 +308,7 @@ def test_a_file_cut_off_or_changed_anywhere_is_read_or_damaged_and_nothing_else(
     for at in drawn.draw(st.lists(st.integers(0, len(data) - 1), max_size=4)):
         changed[at] = drawn.draw(st.integers(0, 255))
     with contextlib.suppress(DataDamaged):
-        read_bin(written(tmp_path, bytes(changed)))
+        read_bin(written(tmp_path, bytes(changed)), len(SAME))
 
 
 @pytest.mark.realdata_smoke

@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 
 import bench
+from bench.alignment import TEMPLATE
+
+ALIGNER = {"tasks": frozenset({"alignment"}), "inputs": frozenset({"raw"})}
 
 
 @bench.hookimpl
@@ -19,6 +22,9 @@ def facebench_methods() -> list[bench.Method]:
         *(_method(name, kind) for name, kind in METHODS.items()),
         *(_method(name, kind, trainable=True) for name, kind in TRAINABLE.items()),
         _method("toy-raw", Toy, inputs=frozenset({"raw"})),
+        _method("toy-crops", Toy, inputs=frozenset({"arcface-112"})),
+        _method("finds-some", FindsSome, **ALIGNER),
+        _method("finds-boxes", FindsBoxes, **ALIGNER),
         _method("toy-euclidean", Toy, similarity="euclidean"),
         _method("toy-needs", Toy, needs=("no_such_package",)),
         _method("toy-personality", Toy, tasks=frozenset({"personality"})),
@@ -250,6 +256,24 @@ class FitsAList(Steps):
 class CannotRestore(Steps):
     def restore(self, weights: Mapping[str, Any]) -> None:
         raise KeyError("bias")
+
+
+class FindsSome:
+    """The face fills the picture; none in those that are dark at one corner."""
+
+    def __init__(self, given: bench.Load) -> None:
+        self.given = given
+
+    def landmarks(self, faces: Sequence[bench.Face]) -> Any:
+        template = np.array(TEMPLATE, np.float32)
+        found = [template * (face.pixels.shape[0] / 112) for face in faces]
+        dark = [face.pixels[0, 0, 0] < 128 for face in faces]
+        return np.stack([points * (np.nan if gone else 1) for points, gone in zip(found, dark, strict=True)])
+
+
+class FindsBoxes(FindsSome):
+    def landmarks(self, faces: Sequence[bench.Face]) -> Any:
+        return np.zeros((len(faces), 4), np.float32)
 
 
 TRAINABLE: dict[str, Any] = {

@@ -12,7 +12,8 @@ import pytest
 
 import bench
 
-RANDOM, CONSTANT = facebench_floors.facebench_methods()
+RANDOM, CONSTANT, MAJORITY = facebench_floors.facebench_methods()
+EMBEDS = pytest.mark.parametrize("method", [RANDOM, CONSTANT], ids=lambda method: method.name)
 
 
 def faces(count: int, side: int = 112) -> list[bench.Face]:
@@ -24,22 +25,27 @@ def random(seed: int = 0) -> Any:
     return RANDOM.load(bench.Load(seed=seed))
 
 
-@pytest.mark.parametrize("method", [RANDOM, CONSTANT], ids=lambda method: method.name)
+@pytest.mark.parametrize("method", [RANDOM, CONSTANT, MAJORITY], ids=lambda method: method.name)
 def test_a_card_says_that_it_is_a_floor_and_was_trained_on_nothing(method: bench.Method) -> None:
     assert method.floor
     assert method.trained_on == method.withdrawn == ()
-    assert method.tasks == {"verification", "identification"}
-    assert method.inputs == {"raw", "arcface-112"}
+    assert method.inputs == {"raw", "arcface-112", "clip", "flow-28"}
     assert method.licence == "Apache-2.0"
     assert method.weights is None
     assert method.needs == ("numpy",)
 
 
-def test_the_methods_are_called_random_and_constant() -> None:
-    assert (RANDOM.name, CONSTANT.name) == ("random", "constant")
+def test_each_floor_answers_what_it_can_and_only_the_majority_is_fitted() -> None:
+    faces, classes = {"verification", "identification"}, {"micro_expression"}
+    assert {method.name: method.tasks for method in (RANDOM, CONSTANT, MAJORITY)} == {
+        "random": faces | classes | {"spotting"},
+        "constant": faces | classes,
+        "majority": classes,
+    }
+    assert [method.trainable for method in (RANDOM, CONSTANT, MAJORITY)] == [False, False, True]
 
 
-@pytest.mark.parametrize("method", [RANDOM, CONSTANT], ids=lambda method: method.name)
+@EMBEDS
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_a_face_of_any_size_gets_128_numbers(method: bench.Method, count: int) -> None:
     vectors = method.load(bench.Load()).embed(faces(count, side=250))
@@ -96,3 +102,54 @@ def test_listing_the_floors_loads_no_numpy() -> None:
     code = "import sys, facebench_floors as f; f.facebench_methods(); print('numpy' in sys.modules)"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "False"
+
+
+def clip(seconds: float, fps: float = 20.0) -> bench.Clip:
+    frames = np.random.default_rng(1).integers(0, 256, (round(seconds * fps), 8, 8, 3), np.uint8)
+    return bench.Clip("k", frames, fps)
+
+
+def test_random_classes_are_each_as_likely_and_the_same_in_any_order() -> None:
+    labels = ["negative", "positive", "surprise"]
+    asked = faces(300, side=8)
+    scores = random().classify(asked, labels)
+    assert scores.dtype == np.float32
+    assert (np.bincount(scores.argmax(axis=1)) > 70).all()
+    assert np.array_equal(random().classify(asked[::-1], labels)[::-1], scores)
+    assert random().classify([clip(1)], labels).shape == (1, 3)
+
+
+def test_the_constant_class_is_the_first() -> None:
+    scores = CONSTANT.load(bench.Load()).classify(faces(3), ["negative", "positive"])
+    assert scores.argmax(axis=1).tolist() == [0, 0, 0]
+
+
+def test_the_majority_is_that_of_what_it_learned_from() -> None:
+    labels = np.array([2, 0, 2, 1, 2])
+    examples = bench.Examples(labels, lambda places: [])
+    (snapshot,) = MAJORITY.load(bench.Load()).fit(examples, None)
+    fitted = MAJORITY.load(bench.Load())
+    fitted.restore(snapshot.weights)
+    assert fitted.classify(faces(2), ["a", "b", "c", "d"]).tolist() == [[1, 1, 3, 0]] * 2
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(0.05, 1), (4, 1), (10, 1), (25, 3)])
+def test_random_intervals_come_once_in_ten_seconds_and_lie_in_the_clip(seconds: float, found: int) -> None:
+    given = clip(seconds)
+    intervals = random().spot(given)
+    assert len(intervals) == found
+    for number, (onset, apex, offset, emotion) in enumerate(intervals):
+        assert 200 * number <= onset <= apex <= offset < len(given.frames)
+        assert offset - onset < 10
+        assert emotion in facebench_floors.EMOTIONS
+    assert random().spot(given) == intervals
+    assert seconds < 1 or random(1).spot(given) != intervals
+
+
+def test_a_clip_without_frames_has_no_intervals() -> None:
+    assert random().spot(bench.Clip("k", np.zeros((0, 8, 8, 3), np.uint8), 20.0)) == []
+
+
+@bench.parametrize_with_checks(["majority"])
+def test_the_majority_plays_by_the_rules(check: Any) -> None:
+    check()
