@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,10 @@ def test_the_command_as_installed_ends_the_same_way(tmp_path: Path) -> None:
 def test_an_interrupt_ends_with_130_and_says_how_to_go_on(synthetic: Path, tmp_path: Path) -> None:
     words = ["--method", "slow", "--batch-size", "1", "--data", str(synthetic)]
     command = [sys.executable, "-m", "bench", "run", OFFICIAL, *words]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+    pipes: dict[str, Any] = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    # Where the tests run in the background a shell has made them deaf to interrupts, and their children with them.
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(command, cwd=tmp_path, preexec_fn=heard, **pipes) as run:
         while run.poll() is None and not list(tmp_path.rglob("header.json")):
             time.sleep(0.01)
         run.send_signal(signal.SIGINT)
