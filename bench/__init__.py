@@ -1,7 +1,7 @@
 """facebench: one instrument that asks published face-analysis methods the same frozen questions."""
 
 from bench.conformance import checks, parametrize_with_checks
-from bench.contracts import Aligner, Classifier, Differentiable, Embedder, Spotter, Trainable
+from bench.contracts import Aligner, Classifier, Differentiable, Embedder, Matcher, Spotter, Trainable
 from bench.errors import FacebenchError
 from bench.evaluation import evaluate_metric
 from bench.examples import Examples
@@ -26,6 +26,7 @@ __all__ = [
     "FacebenchError",
     "Folder",
     "Load",
+    "Matcher",
     "Method",
     "Option",
     "Packaged",

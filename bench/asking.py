@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from bench.errors import ContractBroken, DataDamaged, MethodFailed, RunDamaged
 from bench.images import Unreadable
 from bench.method import Configured, Load
 from bench.protocol import Content, Protocol, Sample
+from bench.records import Snapshot
 from bench.worker import Worker
 
 PART = 256
+Choose = Callable[[list[Path]], Path]  # one of the files of snapshots
 ALL = "all"  # the one fold of a method that is not fitted
 
 
@@ -75,20 +78,22 @@ class Asking:
             raise
         return worker
 
-    def fit(self, role: str, fold: str, samples: Sequence[Sample], labels: Any) -> None:
-        """Fit the one method of ``role`` on a fold's training split and keep its last snapshot.
+    def fit(self, role: str, fold: str, samples: Sequence[Sample], labels: Any, choose: Choose | None = None) -> None:
+        """Fit the one method of ``role`` on a fold's training split and keep its last snapshot, or the chosen one.
 
         A fit that was stopped goes on from the last snapshot on disk; a finished one is not done again. An example in
-        which an aligner found no face is left out. Raises DataDamaged where one cannot be read.
+        which an aligner found no face is left out. With ``choose`` the weights of every snapshot lie on disk until it
+        was called with their files, in order. Raises DataDamaged where an example cannot be read.
         """
-        checkpoint = self.cell.checkpoint(fold)
+        checkpoint, kept = self.cell.checkpoint(fold), self.cell.folder / fold / "snapshots"
+        stopped = self.cell.folder / fold / "stopped.npz"
         if checkpoint.exists():
+            _clear(stopped, kept)
             return
         (configured,) = self.roles[role]
         there = [i for i, sample in enumerate(samples) if not sample.absent]
         samples = [samples[i] for i in there]
         labels = [labels[i] for i in there] if isinstance(labels, list) else labels[there]
-        stopped = self.cell.folder / fold / "stopped.npz"
         begun = read_snapshot(stopped) if stopped.exists() else None
 
         read = 0
@@ -100,12 +105,18 @@ class Asking:
             return [_example(samples[position]) for position in positions]
 
         with self.open_worker(configured, self.cell.log) as worker:
-            for snapshot in worker.fit(labels, fetch, begun):
-                write_snapshot(stopped, check_snapshot(snapshot, str(configured)))
+            step = begun.step - 1 if begun is not None else -1
+            for given in worker.fit(labels, fetch, begun):
+                snapshot = check_snapshot(given, str(configured))
+                if choose is not None:
+                    step = _counted_up(snapshot, step, configured)
+                    write_snapshot(kept / f"{step:09d}.npz", replace(snapshot, state={}))
+                write_snapshot(stopped, snapshot)
         if not stopped.exists():
             do = "yield bench.Snapshot(step, weights) at least once."
             raise ContractBroken(f"{configured} was fitted.", "It yielded no snapshot.", do)
-        os.replace(stopped, checkpoint)
+        os.replace(stopped if choose is None else choose(sorted(kept.glob("*.npz"))), checkpoint)
+        _clear(stopped, kept)
 
     def ask_all(self, role: str, batches: Batches, fold: str = ALL, samples: Sequence[Sample] | None = None) -> None:
         """Put every sample, or some, to the one method of ``role`` and keep the answers of ``fold``, in parts.
@@ -141,6 +152,21 @@ class Asking:
         """The answers on disk by fold, each in the order its samples were asked in; read when asked for."""
         size = self.part_size
         return Answers(self.cell, size, {fold: [s.key for s in asked] for fold, asked in self.folds.items()})
+
+
+def _counted_up(snapshot: Snapshot, before: int, configured: Configured) -> int:
+    """A snapshot's step; raises ContractBroken where it would take the place of an earlier snapshot."""
+    if snapshot.step <= before:
+        found = f"Its snapshot {snapshot.step} came after step {before}."
+        raise ContractBroken(f"{configured} was fitted.", found, "Let the step of each snapshot count up from 0.")
+    return snapshot.step
+
+
+def _clear(stopped: Path, kept: Path) -> None:
+    """Remove what only an open fit needs."""
+    stopped.unlink(missing_ok=True)
+    if kept.exists():
+        shutil.rmtree(kept)
 
 
 def _stage(what: str, fold: str) -> str:

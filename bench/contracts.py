@@ -84,7 +84,77 @@ class Trainable(typing.Protocol):
         ...
 
     def restore(self, weights: Mapping[str, NDArray[Any]]) -> None:
-        """Answer from now on as the method that had these weights; called on a method that was just loaded."""
+        """Answer from now on as the method that had these weights, on one that was just loaded or restored before."""
+        ...
+
+
+class Matcher(typing.Protocol):
+    """Compares vectors under encryption; the harness calls and times each stage inside the worker (bench.measuring).
+
+    Three parties: the *owner* of the gallery makes the key and alone holds it whole; a *user* brings a probe; a
+    *server* matches without a whole key. What stages hand on (ciphertexts, in any form) never leaves the worker.
+    Randomness is the method's own, from the operating system. Nothing is kept from one call to make another cheaper.
+    """
+
+    def keygen(self, bits: int, division: str, gallery: str) -> None:
+        """Owner: make a new key of ``bits`` and forget all that was made under another one.
+
+        ``division``: who encrypts and how, of bench.measuring.DIVISIONS; ``gallery``: "plaintext" (the server holds
+        rows in the clear, scores are inner products) or "encrypted" (squared distances). Raises NotImplementedError
+        for what the method does not offer. A key that is too short is made all the same: ``security`` tells of it.
+        """
+        ...
+
+    def precompute(self, pooled: int) -> None:
+        """Who encrypts: make tables; in division "pool" also randomness for ``pooled`` features to be encrypted."""
+        ...
+
+    def enrol(self, rows: NDArray[Any]) -> None:
+        """Owner to server: int8 [n, d] as the gallery, in place of a plaintext one that was there."""
+        ...
+
+    def encrypt(self, probe: NDArray[Any]) -> Any:
+        """User, with the public key (division "owner": the owner, with the secret one): int8 [d] under encryption."""
+        ...
+
+    def match(self, probe: Any) -> Any:
+        """Server, without the key (several: each with its share): the score against each row, under encryption."""
+        ...
+
+    def pack(self, scores: Any) -> Any:
+        """Server, without the key: scores made fewer ciphertexts; may be the scores as they are."""
+        ...
+
+    def answer(self, probe: Any) -> int | None:
+        """Servers to user: the position of the most alike row of an encrypted gallery."""
+        ...
+
+    def decrypt(self, encrypted: Any) -> Sequence[int]:
+        """Owner, with the key: the features of a probe, or a score for each row."""
+        ...
+
+    def serialise(self, encrypted: Any) -> bytes:
+        """Anyone: ciphertexts as they would be sent; no key is in them."""
+        ...
+
+    def deserialise(self, data: bytes) -> Any:
+        """Anyone: what ``serialise`` wrote."""
+        ...
+
+    def processes(self) -> Sequence[int]:
+        """Process ids beside the worker's own, whose time and memory count too."""
+        ...
+
+    def security(self) -> int:
+        """Bits of security, read from the live keys and shares; 0 where none is claimed."""
+        ...
+
+    def about(self) -> str:
+        """Which code ran: kernel, libraries and their versions, in at most 100 characters."""
+        ...
+
+    def close(self) -> None:
+        """Forget keys and end processes; a later ``keygen`` begins anew."""
         ...
 
 

@@ -103,7 +103,7 @@ def show_result(result: results.Result) -> None:
         grid.add_row(score.metric, value, f"[{interval}".replace("[", "\\[") if interval else "", "; ".join(notes))
     console.print(f"\n[bold]{escape(result.protocol)}[/]  {escape(result.name)}")
     if not result.official:
-        console.print("[yellow]Not the official question (other trials, or limited): this goes on no board.[/]")
+        console.print(f"[yellow]Not the official question ({leaderboard.why_apart(result)}): this goes on no board.[/]")
     console.print(grid)
     reasons = ", ".join(f"{reason}: {count}" for reason, count in result.reasons.items())
     console.print(

@@ -13,6 +13,7 @@ from typing import Any
 from bench.errors import DataDamaged, MixedProtocols
 from bench.protocol import Protocol
 from bench.results import Result, Score
+from bench.selection import PICKED_ON_TEST, picked_on_test
 
 TIED = 0.05  # two methods whose paired difference has a larger p-value share their ranks
 
@@ -76,7 +77,7 @@ def rank(entries: Iterable[Entry], p_value: Callable[[Entry, Entry], float | Non
         better = sum(1 for i in range(place) if not tied[i])
         worse = sum(1 for i in range(place + 1, len(ranked)) if not tied[i])
         rows.append(Row(entry, 1 + better, len(ranked) - worse))
-    apart = tuple((e, _why_apart(e.result)) for e in entries if e not in ranked)
+    apart = tuple((e, why_apart(e.result)) for e in entries if e not in ranked)
     return Board(entries[0].result.protocol, tuple(rows), apart)
 
 
@@ -84,11 +85,14 @@ def _order(score: Score) -> float:
     return -score.value if score.better == "higher" else score.value
 
 
-def _why_apart(result: Result) -> str:
+def why_apart(result: Result) -> str:
+    """Why a result that is not official, or whose answers were made elsewhere, is not ranked."""
     if result.provenance.external:
         return "answers made elsewhere"
     if result.provenance.limit is not None:
         return f"limited to {result.provenance.limit:,} trials"
+    if picked_on_test(result.roles):
+        return PICKED_ON_TEST
     return "other trials than the official ones"
 
 
@@ -108,11 +112,11 @@ def number(score: Score | None, interval: bool = False) -> str:
     """A score as a person reads it: in its unit, a bound marked as such, the interval where asked."""
     if score is None:
         return "–"
-    factor = 100 if score.unit == "%" else 1
+    factor, form = 100 if score.unit == "%" else 1, ".3g" if score.unit == "s" else ".2f"
     sign = {"at most": "≤ ", "at least": "≥ "}.get(score.bound or "", "")
-    text = f"{sign}{score.value * factor:.2f}"
+    text = f"{sign}{score.value * factor:{form}}"
     if interval and score.low is not None and score.high is not None:
-        text += f" [{score.low * factor:.2f}, {score.high * factor:.2f}]"
+        text += f" [{score.low * factor:{form}}, {score.high * factor:{form}}]"
     return text
 
 

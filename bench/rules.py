@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.answers import Table
 from bench.contracts import Aligner, Classifier, Embedder, Spotter, Trainable, missing
+from bench.errors import FacebenchError
 from bench.probing import PLAIN, PROBES, Broken, Check, NotAsked, Subject
 from bench.worker import Raised
 
@@ -171,9 +172,16 @@ def _after_fit(subject: Subject) -> Any:
 
 
 def _restores(subject: Subject) -> None:
-    _after_fit(subject)
+    snapshots = _after_fit(subject)
     with subject.open() as worker:
-        subject.ask(subject.records(), worker)
+        once = subject.ask(subject.records(), worker)
+        try:
+            for snapshot in (snapshots[0], snapshots[-1]):
+                worker.restore(snapshot.weights)
+        except FacebenchError as error:
+            raise Broken(f"restore() was called again. {error.found}") from None
+        do = "Take all that answers depend on from the weights given, and nothing from those before."
+        _agree(subject, once, subject.ask(subject.records(), worker), "Restored again, it answered otherwise.", do)
 
 
 def _weights_agree(subject: Subject, again: Any, found: str, do: str) -> None:

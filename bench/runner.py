@@ -23,6 +23,7 @@ from bench.method import Configured
 from bench.preparing import align
 from bench.protocol import Content, Protocol
 from bench.results import SCHEMA, Card, Provenance, Result
+from bench.selection import picked_on_test
 from bench.worker import require
 
 Progress = Callable[[str, int, int], None]
@@ -155,13 +156,19 @@ def _write_result(asking: Asking, header: Mapping[str, Any]) -> Result:
         protocol,
         trials,
         digest=header["digest"],
-        official=header["digest"] == protocol.digest and header["limit"] is None,
+        official=_official(header, asking),
         roles={role: tuple(map(str, configured)) for role, configured in asking.roles.items()},
         cards={str(c): card(c) for c in everyone(asking.roles)},
         provenance=provenance(asking.settings, header["data"], asking.roles),
     )
     write(cell.result, result.to_json())
     return result
+
+
+def _official(header: Mapping[str, Any], asking: Asking) -> bool:
+    """Whether the whole frozen question was asked, and no method saw what it is tested on."""
+    whole: bool = header["digest"] == asking.protocol.digest and header["limit"] is None
+    return whole and not picked_on_test(asking.roles)
 
 
 def make_result(protocol: Protocol, trials: Table, **known: Any) -> Result:

@@ -25,9 +25,11 @@ from bench.errors import NotFetched, NotPublished, RunDamaged
 from bench.hub import MOST_BYTES, Listing, check_sizes
 from bench.leaderboard import Entry
 from bench.method import HUB, Folder
+from bench.metrics.timing import NOISY
 from bench.plugins import CHECKOUT, Plugin, Registry, discover
 from bench.publish import Shipment
 from bench.results import Card
+from bench.selection import PICKED_ON_TEST, picked_on_test
 
 LONGEST_TEXT = 200  # of a trial: reasons of failures and class names are short, what is encoded in text is not
 DATASET = "dataset"
@@ -74,7 +76,8 @@ def unfit(found: Entry) -> Iterator[str]:
     if result.provenance.limit is not None:
         yield f"it is partial, limited to {result.provenance.limit:,} trials"
     elif not result.official:
-        yield "its trials are not the official ones"
+        yield PICKED_ON_TEST if picked_on_test(result.roles) else "its trials are not the official ones"
+    yield from (f"{score.metric} is {score.note}" for score in result.scores if score.note.startswith(NOISY))
     yield from (f"{what}: {fault}" for what, fault in boards.audited(found) if fault)
     if found.trials.exists() and (why := _more_than_scores(found.trials)):
         yield why

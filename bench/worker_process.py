@@ -20,6 +20,7 @@ from typing import IO, Any
 
 from bench import cards, wire
 from bench.examples import Examples
+from bench.measuring import MEASURE, measure
 from bench.method import HUB, Load, Method
 
 
@@ -44,6 +45,8 @@ def main() -> None:
                 loaded = load(message)
             elif "labels" in message:
                 _stream(loaded, message, incoming, outgoing)
+            elif message["call"] == MEASURE:
+                value = measure(loaded, *message["arguments"])
             else:
                 value = _call(loaded, message["call"])(*message["arguments"])
             answer: dict[str, Any] = {"id": message["id"], "value": value}

@@ -61,6 +61,7 @@ BAD = [
     ("yields-a-dict", "fits", "yield bench.Snapshot(step=1, weights={name: array})"),
     ("raises-in-fit", "fits", "fit(): It raised ValueError: too few examples"),
     ("restores-badly", "restores", "It raised KeyError: 'average'"),
+    ("restores-on-top", "restores", "Take all that answers depend on from the weights given"),
     ("fits-at-random", "refits", "Seed what fit() draws from given.seed"),
     ("forgets-where-it-was", "resumes", "Begin with last.weights and last.state"),
 ]

@@ -10,6 +10,7 @@ from bench.protocols import (
     casme_sq,
     cfp,
     cross_lfw,
+    encryption,
     hub_pairs,
     ijb,
     insightface_bin,
@@ -27,6 +28,7 @@ PROTOCOLS: dict[str, Protocol] = {
     for file in (
         *(lfw, insightface_bin, agedb, cfp, cross_lfw, ijb, hub_pairs),
         *(casme2, samm, smic, megc2019, casme_sq, samm_lv, casme3, megc_unseen, interval_tables),
+        encryption,
     )
     for protocol in file.PROTOCOLS
 }

@@ -19,6 +19,7 @@ from bench.metrics.metric import Metric
 from bench.protocol import Content, Data, Protocol
 from bench.protocols.annotations import Annotation, Annotations
 from bench.records import Clip
+from bench.selection import SELECT
 from bench.tasks import micro_expression
 from bench.tasks.micro_expression import Row
 
@@ -117,5 +118,6 @@ def protocol(
         about=about,
         cite=cite,
         trains=True,
+        ways=(SELECT,),
         settings={"classes": list(classes), "replicates": micro_expression.REPLICATES},
     )

@@ -91,7 +91,12 @@ def content(
 def ask(asking: Asking) -> None:
     """Ask which of the classes each clip shows; a trainable method a subject at a time, fitted on the others."""
     truth: Labelled = asking.content.truth
-    ask_leaving_out(asking, asking_for(truth.classes), truth.subjects, truth.truth)
+
+    def measure(answers: Table, labels: Any) -> float:
+        """UF1, by which a snapshot is chosen."""
+        return classification.uf1(Classified(truth.classes, labels, answered(answers))).value
+
+    ask_leaving_out(asking, asking_for(truth.classes), truth.subjects, truth.truth, measure)
 
 
 def judge(content: Content, answers: Mapping[str, Table], roles: Mapping[str, tuple[Configured, ...]]) -> Table:

@@ -227,6 +227,15 @@ class RestoresBadly(Fitted):
         self.mean = weights["average"]
 
 
+class RestoresOnTop(Fitted):
+    """Adds to the weights it had."""
+
+    mean: Any = 0.0
+
+    def restore(self, weights: Any) -> None:
+        self.mean = self.mean + weights["mean"]
+
+
 class FitsAtRandom(Fitted):
     def drawn(self, step: int) -> Any:
         import numpy as np
@@ -280,6 +289,7 @@ METHODS: dict[str, Any] = {
     "yields-a-dict": YieldsADict,
     "raises-in-fit": RaisesInFit,
     "restores-badly": RestoresBadly,
+    "restores-on-top": RestoresOnTop,
     "fits-at-random": FitsAtRandom,
     "forgets-where-it-was": ForgetsWhereItWas,
     "finds-nobody": FindsNobody,
