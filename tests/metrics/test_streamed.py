@@ -52,9 +52,9 @@ def parted(case: Case, sizes: list[int], kind: Any = np.float64) -> Callable[[],
     return blocks
 
 
-def same(case: Case, sizes: list[int], kind: Any = np.float64) -> None:
+def streamed_as_in_memory(case: Case, sizes: list[int], kind: Any = np.float64) -> bool:
     whole = Comparisons(np.array(case[0], kind), case[1])
-    assert streamed.estimates(parted(case, sizes, kind), EVERY) == tuple(metric.compute(whole) for metric in EVERY)
+    return streamed.estimates(parted(case, sizes, kind), EVERY) == tuple(metric.compute(whole) for metric in EVERY)
 
 
 @pytest.fixture(params=[(-1, 3), (4, 7)], ids=["by digits only", "few scores at once"])
@@ -74,21 +74,21 @@ sizes = st.lists(st.integers(0, 9), max_size=4)
 @example(([FAILED, FAILED, math.nan], [True, False, False]), [1, 0, 0])
 @example(([0.0, -0.0, 0.0, -5e-324], [True, False, False, True]), [2])
 def test_ties_zeros_and_failures_are_counted_as_in_memory(case: Case, sizes: list[int]) -> None:
-    same(case, sizes)
+    assert streamed_as_in_memory(case, sizes)
 
 
 @pytest.mark.usefixtures("small")
 @settings(deadline=None)
 @given(cases(scores), sizes)
 def test_any_scores_give_the_same_digits_as_in_memory(case: Case, sizes: list[int]) -> None:
-    same(case, sizes)
+    assert streamed_as_in_memory(case, sizes)
 
 
 @pytest.mark.usefixtures("small")
 @settings(deadline=None)
 @given(cases(singles), sizes)
 def test_scores_of_single_precision_give_the_same_digits_as_in_memory(case: Case, sizes: list[int]) -> None:
-    same(case, sizes, np.float32)
+    assert streamed_as_in_memory(case, sizes, np.float32)
 
 
 @pytest.mark.parametrize("kept", [0, 500, streamed.KEPT])
@@ -101,7 +101,7 @@ def test_many_scores_with_and_without_ties_give_the_same_digits_as_in_memory(
     mated = generator.random(5000) < 0.3
     score = np.round(generator.normal(np.where(mated, 0.3, 0), 0.1), digits)
     score[generator.random(5000) < 0.01] = np.nan
-    same((score.tolist(), mated.tolist()), [700, 0, 1, 2000])
+    assert streamed_as_in_memory((score.tolist(), mated.tolist()), [700, 0, 1, 2000])
 
 
 @pytest.mark.usefixtures("small")
