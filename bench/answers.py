@@ -188,7 +188,7 @@ class Cell:
 
     def checkpoint(self, fold: str) -> Path:
         """Where the weights of the method that was fitted for a fold lie."""
-        return self.folder / fold / "checkpoint.npz"
+        return self.folder / fold / "checkpoint.safetensors"
 
     def read(self, fold: str, sizes: list[int]) -> Table:
         """All answers of a fold, its parts in order; raises RunDamaged where one is absent or of another length."""

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.alignment import inputs_of
-from bench.answers import Cell, Table, check_length, read_table, write_table
+from bench.answers import Cell, Table, check_length, read_table, write, write_table
 from bench.batches import Answered, Batches, Desk
-from bench.checkpoints import check_snapshot, read_snapshot, write_snapshot
+from bench.checkpoints import check_snapshot, learned_from, read_snapshot, write_snapshot
 from bench.errors import ContractBroken, DataDamaged, MethodFailed, RunDamaged
 from bench.images import Unreadable
 from bench.method import Configured, Load
@@ -24,6 +24,7 @@ from bench.worker import Worker
 
 PART = 256
 Choose = Callable[[list[Path]], Path]  # one of the files of snapshots
+FITS = "fits"  # beside the protocols of a folder of runs
 ALL = "all"  # the one fold of a method that is not fitted
 
 
@@ -57,17 +58,22 @@ class Asking:
         self.settings, self.models, self.progress = settings, models, progress
         self.folds: dict[str, Sequence[Sample]] = {}
 
-    def open_worker(self, configured: Configured, log: Path, fold: str = ALL) -> Worker:
-        """Load a method in a process of its own; one that was fitted on ``fold`` gets its weights."""
+    def open_worker(
+        self, configured: Configured, log: Path, fold: str = ALL, inputs: str = "", seed: int | None = None
+    ) -> Worker:
+        """Load a method in a process of its own; one that was fitted on ``fold`` gets its weights.
+
+        ``inputs``: what it is given, where that is no image of the protocol; ``seed``: another one than the run's.
+        """
         weights = configured.method.weights
         folder = weights.find(self.models, str(configured)) if weights else None
         given = Load(
             weights=folder,
             device=self.settings.device,
             threads=self.settings.threads or 1,
-            seed=self.settings.seed,
+            seed=self.settings.seed if seed is None else seed,
             options=configured.options,
-            inputs=inputs_of(self.protocol.inputs, configured),
+            inputs=inputs_of(inputs or self.protocol.inputs, configured),
         )
         worker = Worker(configured, given, log, self.settings.memory)
         try:
@@ -81,12 +87,13 @@ class Asking:
     def fit(self, role: str, fold: str, samples: Sequence[Sample], labels: Any, choose: Choose | None = None) -> None:
         """Fit the one method of ``role`` on a fold's training split and keep its last snapshot, or the chosen one.
 
-        A fit that was stopped goes on from the last snapshot on disk; a finished one is not done again. An example in
+        A fit that was stopped goes on from the last snapshot on disk; a finished one is not done again, nor one that
+        another cell has made of the same. An example in
         which an aligner found no face is left out. With ``choose`` the weights of every snapshot lie on disk until it
         was called with their files, in order. Raises DataDamaged where an example cannot be read.
         """
         checkpoint, kept = self.cell.checkpoint(fold), self.cell.folder / fold / "snapshots"
-        stopped = self.cell.folder / fold / "stopped.npz"
+        stopped = self.cell.folder / fold / "stopped.safetensors"
         if checkpoint.exists():
             _clear(stopped, kept)
             return
@@ -94,8 +101,12 @@ class Asking:
         there = [i for i, sample in enumerate(samples) if not sample.absent]
         samples = [samples[i] for i in there]
         labels = [labels[i] for i in there] if isinstance(labels, list) else labels[there]
+        known = self._known_fit(role, fold, samples, labels)
+        if known is not None and known.exists():
+            write_snapshot(checkpoint, read_snapshot(known))
+            _clear(stopped, kept)
+            return
         begun = read_snapshot(stopped) if stopped.exists() else None
-
         read = 0
 
         def fetch(positions: list[int]) -> list[Any]:
@@ -110,19 +121,39 @@ class Asking:
                 snapshot = check_snapshot(given, str(configured))
                 if choose is not None:
                     step = _counted_up(snapshot, step, configured)
-                    write_snapshot(kept / f"{step:09d}.npz", replace(snapshot, state={}))
+                    write_snapshot(kept / f"{step:09d}.safetensors", replace(snapshot, state={}))
                 write_snapshot(stopped, snapshot)
         if not stopped.exists():
             do = "yield bench.Snapshot(step, weights) at least once."
             raise ContractBroken(f"{configured} was fitted.", "It yielded no snapshot.", do)
-        os.replace(stopped if choose is None else choose(sorted(kept.glob("*.npz"))), checkpoint)
+        chosen = stopped if choose is None else choose(sorted(kept.glob("*.safetensors")))
+        if known is not None:
+            write(known, chosen.read_bytes())
+        os.replace(chosen, checkpoint)
         _clear(stopped, kept)
 
-    def ask_all(self, role: str, batches: Batches, fold: str = ALL, samples: Sequence[Sample] | None = None) -> None:
+    def _known_fit(self, role: str, fold: str, samples: Sequence[Sample], labels: Any) -> Path | None:
+        """Where the weights of this very fit lie, if some cell under the same folder of runs has made it.
+
+        None for a method that was made in a script: its code is not known.
+        """
+        if self.roles[role][0].origin.kind == "script":
+            return None
+        name = learned_from(self.cell.header() or {}, role, fold, [sample.name for sample in samples], labels)
+        return self.cell.folder.parents[self.protocol.name.count("/") + 1] / FITS / f"{name}.safetensors"
+
+    def ask_all(
+        self,
+        role: str,
+        batches: Batches,
+        fold: str = ALL,
+        samples: Sequence[Sample] | None = None,
+        configured: Configured | None = None,
+    ) -> None:
         """Put every sample, or some, to the one method of ``role`` and keep the answers of ``fold``, in parts.
 
         Parts on disk are kept; the others are shared out among the workers. A part's bytes do not
-        depend on which worker answered it or when.
+        depend on which worker answered it or when. ``configured``: which, of a role that has several.
         """
         size, samples = self.part_size, self.content.samples if samples is None else samples
         self.folds[fold] = samples
@@ -139,7 +170,8 @@ class Asking:
         self.progress(_stage("ask", fold), done, len(samples))
         if todo.empty():
             return
-        (configured,) = self.roles[role]
+        if configured is None:
+            (configured,) = self.roles[role]
         _Crew(self, configured, batches, fold, pieces, todo, done).work()
 
     @property

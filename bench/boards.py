@@ -59,7 +59,8 @@ def rank(entries: Iterable[Entry]) -> dict[str, Board]:
     boards = {}
     for name, group in sorted(grouped.items()):
         protocol = discover().protocols.get(name)
-        boards[name] = leaderboard.rank(group, partial(_p_value, _headlines(protocol, group)))
+        shown = protocol.shown if protocol is not None else ()
+        boards[name] = leaderboard.rank(group, partial(_p_value, _headlines(protocol, group)), shown)
     return boards
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.method import HUB
 from bench.probing import Broken, Check, NotAsked, Subject
-from bench.tasks import CONTRACTS
+from bench.tasks import CONTRACTS, TASKS
 
 HEAVY = (
     *("torch", "transformers", "tensorflow", "jax", "onnxruntime", "datasets", "huggingface_hub", "timm", "cv2"),
@@ -22,7 +22,7 @@ HEAVY = (
 )
 # Tasks that a card may name although this version cannot ask them yet.
 PLANNED = (
-    *("expression", "dynamic_expression", "multiview_expression", "personality"),
+    *("dynamic_expression", "multiview_expression", "personality"),
     *("embedding_geometry", "inversion", "out_of_domain", "encryption"),
 )
 LIST = """import json, sys
@@ -45,6 +45,9 @@ def _card(subject: Subject) -> None:
     for task in sorted(method.tasks - set(known)):
         near = (difflib.get_close_matches(task, known, 1, 0.5) or ["verification"])[0]
         faults.append(f'{task!r} is no task: write tasks={{"{near}"}}, or another of {", ".join(known)}.')
+    others = {one.__name__ for task in method.tasks & set(TASKS) for role in TASKS[task].roles for one in role.also}
+    if method.contract not in ("", *others, *(one.__name__ for one in CONTRACTS.values())):
+        faults.append(f"{method.contract!r} is no contract of its tasks: leave contract out.")
     if not (method.cite.strip() or method.floor):
         faults.append('The card cites nothing: write cite="…" (floor=True only for what knows nothing of faces).')
     if stray := sorted(set(method.withdrawn) - set(method.trained_on)):
@@ -52,7 +55,7 @@ def _card(subject: Subject) -> None:
     if absent := method.absent_packages():
         faults.append(
             f"needs names {', '.join(absent)}, which cannot be imported here: pip install {' '.join(absent)}, "
-            f"or mend the line needs=(…), which takes names as they are imported."
+            f"or mend the line needs=(…), which takes names as they are imported or installed."
         )
     if faults:
         raise Broken(" ".join(faults))

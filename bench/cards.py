@@ -36,6 +36,7 @@ def to_data(method: Method) -> dict[str, Any]:
     card |= {"tasks": sorted(method.tasks), "inputs": sorted(method.inputs)}
     card |= {name: getattr(method, name) for name in SWITCHES}
     card["batch"] = method.batch
+    card |= {"contract": method.contract} if method.contract else {}
     card["pickled"] = pickled(method)
     card["weights"] = dict(method.weights.files) if method.weights else {}
     card["options"] = [
@@ -51,7 +52,7 @@ def pickled(method: Method) -> str:
 
 def from_data(data: Any) -> Method:
     """The method a card describes; it can be listed and not loaded. Raises BadCard."""
-    known = {*TEXTS, *LISTS, *SWITCHES, "batch", "pickled", "weights", "options"}
+    known = {*TEXTS, *LISTS, *SWITCHES, "batch", "contract", "pickled", "weights", "options"}
     if not isinstance(data, Mapping) or not {"name", "tasks"} <= set(data) <= known:
         odd = sorted(set(data) - known) if isinstance(data, Mapping) else []
         raise BadCard(f"it has the unknown key {odd[0]!r}" if odd else "a card needs name and tasks")
@@ -62,6 +63,7 @@ def from_data(data: Any) -> Method:
             given[name] = tuple(_text(item, name, NAMES if plain else None) for item in _list(data[name], name))
     for name in SWITCHES:
         given |= {name: _kind(data[name], bool, name)} if name in data else {}
+    given["contract"] = _text(data.get("contract", ""), "contract")
     batch = _kind(data.get("batch", Method.__dataclass_fields__["batch"].default), int, "batch")
     if not 1 <= batch <= 1 << 16:
         raise BadCard(f"batch is {batch}")

@@ -16,9 +16,11 @@ from rich.table import Table as Grid
 from bench import (
     agreement,
     boards,
+    cleaning,
     conformance,
     display,
     exports,
+    fits,
     hub,
     leaderboard,
     pinning,
@@ -31,6 +33,7 @@ from bench import (
 )
 from bench import groups as grouping
 from bench import publish as publishing
+from bench.answers_page import MOST, answers_page
 from bench.errors import FacebenchError, UnknownName, WrongUse
 from bench.metrics import METRICS
 from bench.plugins import Plugin, Registry, discover
@@ -44,7 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 MISSED_SHOWN = 10
-PUBLISHED = ("method", "results", "pages")
+PUBLISHED = ("method", "results", "pages", "fits")
 KINDS = ("tasks", "protocols", "methods", "plugins", "metrics", "suites")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else there.")]
@@ -166,11 +169,14 @@ def _batch(text: str) -> int | None:
     return int(text)
 
 
-def _role(text: str) -> tuple[str, list[str]]:
-    role, sign, methods = text.partition("=")
-    if not sign or not role or not methods:
-        raise WrongUse(f"--role {text} was asked for.", "It is ROLE=METHOD or ROLE=METHOD;METHOD (quote the ';').")
-    return role, methods.split(";")
+def _roles(given: list[str]) -> dict[str, list[str]]:
+    roles: dict[str, list[str]] = {}
+    for text in given:
+        role, sign, methods = text.partition("=")
+        if not sign or not role or not methods:
+            raise WrongUse(f"--role {text} was asked for.", "It is ROLE=METHOD; one that has several is given again.")
+        roles.setdefault(role, []).extend(methods.split(";"))
+    return roles
 
 
 def _memory(text: str | None) -> int | None:
@@ -191,7 +197,7 @@ def _bytes(option: str, text: str) -> int:
 def run(
     protocol: Annotated[list[str], typer.Argument(help="What to ask, or a suite: 'facebench list'.")],
     method: Annotated[list[str], typer.Option(help="Whom to ask, one cell each: NAME or NAME:option=value,…")] = [],  # noqa: B006
-    role: Annotated[list[str], typer.Option(help="ROLE=METHOD[;METHOD…], for protocols with several roles.")] = [],  # noqa: B006
+    role: Annotated[list[str], typer.Option(help="ROLE=METHOD; again for each role, or each method in it.")] = [],  # noqa: B006
     batch_size: Annotated[
         str, typer.Option(help="Records a call, or auto: the method's own, less where memory is short.")
     ] = "auto",
@@ -226,7 +232,7 @@ def run(
         if named:
             cells = suite.run_suite(named[0], progress=progress, **settings)
         else:
-            cells = suite.run_cells(protocol, method, roles=dict(map(_role, role)), progress=progress, **settings)
+            cells = suite.run_cells(protocol, method, roles=_roles(role), progress=progress, **settings)
         outcomes = []
         for outcome in cells:
             outcomes.append(outcome)
@@ -385,6 +391,22 @@ def plot(
 
 
 @app.command()
+def answers(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run that was asked in words.")],
+    only: Annotated[str, typer.Option(help="all, wrong, or unread: what no label was read out of.")] = "all",
+    most: Annotated[int, typer.Option(help="So many pictures.")] = MOST,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Write a page of what a model answered, for this machine only."""
+    page = answers_page(run, only, most, data)
+    if as_json:
+        _print_json(str(page))
+        return
+    Console(soft_wrap=True, highlight=False).print(escape(str(page)))
+
+
+@app.command()
 def groups(
     run: Annotated[Path, typer.Argument(metavar="RUN|RESULT", help="A run or a result, its trials beside it.")],
     table: Annotated[Path, typer.Option(help="CSV of attributes, a row an image.")],
@@ -538,8 +560,26 @@ def _check_pins(repos: list[str], as_json: bool) -> None:
 
 
 @app.command()
+def clean(
+    folder: Annotated[Path, typer.Argument(help="A run, or a folder of runs.")] = Path("runs"),
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without being asked.")] = False,
+) -> None:
+    """Remove reconstructed faces from runs; results and trials stay."""
+    left = cleaning.find(folder)
+    console = Console(soft_wrap=True, highlight=False)
+    for one in left:
+        console.print(f"{escape(str(one.folder))}/  {one.size / 1e6:.1f} MB")
+    if left and agreement.agreed(f"Remove {len(left)} folders of reconstructions?", yes):
+        cleaning.remove(left)
+    elif not left:
+        console.print("No reconstructions are there.")
+
+
+@app.command()
 def publish(
-    kind: Annotated[str, typer.Argument(help="What to send: method, results, or pages (made from the results there).")],
+    kind: Annotated[
+        str, typer.Argument(help="What to send: method, results, pages (made from results there), fits (of a run).")
+    ],
     to: Annotated[str, typer.Option(metavar="OWNER/NAME", help="The repository of the Hub.")],
     what: Annotated[str, typer.Argument(help="A plugin's folder; a result, a run, or a folder of them.")] = "",
     models: Models = None,
@@ -548,7 +588,7 @@ def publish(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Send without being asked.")] = False,
 ) -> None:
-    """Send a method, or results and the pages of their boards, to the Hub, after showing what would be sent."""
+    """Send a method, fitted weights, or results and the pages of their boards, to the Hub, after showing them."""
     if kind not in PUBLISHED:
         raise UnknownName.of("kind of publication", kind, PUBLISHED, "facebench publish --help")
     if (kind == "pages") == bool(what):
@@ -559,6 +599,8 @@ def publish(
         return
     if kind == "results":
         shipment = submission.pack_results(what, to)
+    elif kind == "fits":
+        shipment = fits.pack_fits(what, to)
     else:
         shipment = publishing.pack_method(what, to, suite.models_root(models))
     agreement.show_files(f"To {to}:", shipment.sizes())
@@ -567,7 +609,8 @@ def publish(
     if kind == "results":
         _say_sent(submission.send(shipment, direct=pull is False))
     else:
-        Console(soft_wrap=True, highlight=False).print(escape(publishing.publish_method(shipment, bool(pull))))
+        send = fits.publish_fits if kind == "fits" else publishing.publish_method
+        Console(soft_wrap=True, highlight=False).print(escape(send(shipment, bool(pull))))
 
 
 def _say_sent(sent: submission.Sent) -> None:

@@ -14,9 +14,9 @@ from bench.card_rules import COMMON
 from bench.errors import UnknownName
 from bench.method import Configured, Method, Origin
 from bench.plugins import GROUP, Plugin, Registry, discover
-from bench.probing import PROBES, Broken, Check, NotAsked, Subject, Unproven
+from bench.probing import PROBES, Broken, Check, NotAsked, Subject, Unproven, probe_of
 from bench.rules import CONTRACT, FITTED, OF_CONTRACT
-from bench.tasks import CONTRACTS
+from bench.tasks import contract_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,12 @@ def _checks(configured: Configured, models: str | Path | None) -> Iterator[Bound
     method = configured.method
     tasks: dict[type | None, list[str]] = {}  # by the contract they ask for, None where there are no checks for it
     for task in sorted(method.tasks):
-        contract = CONTRACTS.get(task)
+        contract = contract_of(method, task)
         tasks.setdefault(contract if contract in OF_CONTRACT else None, []).append(task)
     common: tuple[Check, ...] = COMMON
     for contract, named in (tasks or {None: []}).items():
-        subject = Subject(configured, named, PROBES[contract] if contract else None, root)
+        probe = probe_of(contract, named) if contract and contract in PROBES else None
+        subject = Subject(configured, named, probe, root)
         fitted = FITTED if contract and method.trainable else ()
         own = OF_CONTRACT[contract] if contract else (CONTRACT,)
         try:

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.examples import Examples
-from bench.records import Clip, Face, Snapshot
+from bench.oracle import Oracle
+from bench.records import Clip, Face, Question, Snapshot
 
 if TYPE_CHECKING:
-    from numpy import float32
+    from numpy import float32, float64
     from numpy.typing import NDArray
 
 
@@ -49,15 +50,44 @@ class Classifier(typing.Protocol):
         ...
 
 
+class Answerer(typing.Protocol):
+    """Answers questions about pictures in words, as a vision-language model does.
+
+    The core words the questions and reads the answers; a method renders each as its model was trained to be asked (its
+    chat template) and adds nothing. ``Question.face`` is None where a question is to be asked without a picture.
+    """
+
+    def answer(self, questions: Sequence[Question]) -> Sequence[str | None]:
+        """Return the text that the model goes on with after each question, greedily; None is a failure.
+
+        Special tokens are left out, all else is kept. ``Question.options`` are the words that were offered in the
+        text, in that order, for servers that can be held to a choice; a method that uses them says so in an option.
+        """
+        ...
+
+    def loglik(self, questions: Sequence[Question], options: Sequence[str]) -> Mapping[str, Any]:
+        """Return how likely ``options[j]`` is as the whole answer to ``questions[i]``, its end of turn included.
+
+        ``sums``: float64 [n, k], natural logarithms of probabilities; a row of NaN is a failure. ``tokens``: int64
+        [n, k], how many tokens each sum is of, the end of turn among them. ``joint``: how an option follows the prompt,
+        one of bench.answering.JOINTS. The options are plain words. Prompt and option are tokenised together, and cut
+        where the prompt ends, whose own tokens must be how that begins. Raises NotImplementedError where the model
+        gives no probabilities.
+        """
+        ...
+
+
 class Spotter(typing.Protocol):
     """Finds expressions in a long clip."""
 
-    def spot(self, clip: Clip) -> Sequence[Sequence[Any]] | None:
+    def spot(self, clip: Clip) -> Sequence[Sequence[Any]] | Mapping[str, Any] | None:
         """Return intervals, each [onset, apex, offset, emotion], in any order; none found is an empty list.
 
         Frames count from 0 in the clip, the offset is the last one, and onset <= apex <= offset. The emotion is a word,
         "" where it is not told. A fifth item, "micro" or "macro", may say what it is; else its length says. None is a
-        failure.
+        failure. A method that goes by a curve may return {"intervals": the list, "curves": {"micro": float32 [frames],
+        "macro": ...}} instead, or {"": ...} where it is one curve, NaN where it has no number: it is drawn by `plot`,
+        and nothing is scored by it.
         """
         ...
 
@@ -73,6 +103,34 @@ class Differentiable(typing.Protocol):
         ``images``: float32 [n, height, width, 3], RGB in [0, 1]; ``direction``: float32 [n, d].
         Returns float32 [n, d] and d(sum(embedding * direction)) / d(images), shaped like ``images``.
         """
+        ...
+
+
+class Inverter(typing.Protocol):
+    """An attack: makes images that an embedder takes for faces of which it knows the templates."""
+
+    def invert(self, oracle: Oracle) -> Iterator[NDArray[float32]]:
+        """Yield float32 [t, height, width, 3], RGB nominally in [0, 1]: what it has for each of the oracle's t targets.
+
+        It yields whenever there is something to show; the last one is the answer. It may let BudgetSpent through. Given
+        the same seed and the same answers it asks the same queries, so that a stopped attack goes on.
+        """
+        ...
+
+
+class Protection(typing.Protocol):
+    """Stands between an embedder and those who ask it: what is kept for a face, and what is told of a comparison."""
+
+    def protect(self, embeddings: NDArray[float32]) -> NDArray[float32]:
+        """Return float32 [n, k], kept and compared by cosine in place of the embeddings, float32 [n, d]."""
+        ...
+
+    def tell(self, scores: NDArray[float64], threshold: float) -> NDArray[float64]:
+        """Return float64 [n], told in place of the scores; ``threshold``: above it a comparison is accepted."""
+        ...
+
+    def most_queries(self) -> int:
+        """How many comparisons with one template are answered; 0 for any number."""
         ...
 
 

@@ -16,6 +16,8 @@ from rich.table import Table as Grid
 from bench import boards, leaderboard, results, suite
 from bench.disagreement import Disagreement
 from bench.groups import ByGroup
+from bench.plugins import discover
+from bench.protocol import Reading
 
 LINE_EVERY = 10.0  # seconds, where no terminal shows a bar
 
@@ -106,9 +108,10 @@ def show_result(result: results.Result) -> None:
         console.print(f"[yellow]Not the official question ({leaderboard.why_apart(result)}): this goes on no board.[/]")
     console.print(grid)
     reasons = ", ".join(f"{reason}: {count}" for reason, count in result.reasons.items())
-    console.print(
-        f"{result.failures:,} of {result.samples:,} samples failed{': ' + escape(reasons) if reasons else ''}"
-    )
+    protocol = discover().protocols.get(result.protocol)
+    reading = protocol.task.reading if protocol is not None else Reading()
+    told = f"{result.failures:,} of {result.samples:,} {reading.counted} {reading.amiss}"
+    console.print(f"{told}{': ' + escape(reasons) if reasons else ''}")
     for name, card in result.cards.items():
         if card.withdrawn:
             console.print(

@@ -16,6 +16,7 @@
     ├── PinBroken         what was fetched is not what was pinned
     ├── PluginBroken      a plugin that failed on import; the rest works
     ├── ContractBroken    a method answered in another shape than its contract says
+    ├── BudgetSpent       an attack asked for more queries than it has
     ├── MethodFailed      a method raised, exited, or was ended in its worker
     │   └── OutOfMemory   … for want of memory
     ├── RunDamaged        a file of a run is not what the run wrote
@@ -102,6 +103,10 @@ class PluginBroken(FacebenchError):
 
 class ContractBroken(FacebenchError):
     """A method answered in another shape than its contract says."""
+
+
+class BudgetSpent(FacebenchError):
+    """An attack asked for more queries than it has; it may show what it has and end."""
 
 
 class MethodFailed(FacebenchError):

@@ -1,12 +1,14 @@
 """Intervals in clips, as every task with a Spotter asks for them, checks them and takes a stranger's.
 
 An answer is kept as one line of JSON, its intervals in the order of their frames, so that the order in which a method
-names them plays no part where a metric goes by order.
+names them plays no part where a metric goes by order. The curves that a method went by, if it tells them, stand beside
+it; they are drawn, and no score rests on them.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -17,7 +19,9 @@ from bench.errors import ContractBroken, WrongUse
 MOST, MOST_FRAME, MOST_WORD = 1000, 2**31 - 1, 64  # intervals a clip; a frame's number; letters of an emotion
 NO_APEX = -1
 TYPES = ("micro", "macro")
+MOST_POINTS, DIGITS = 1_000_000, 5  # of a curve
 SHAPE = "Return a list of [onset, apex, offset, emotion], frames from 0 with onset <= apex <= offset, or None."
+CURVED = 'Return {"intervals": [...], "curves": {"micro": float32 [frames], "macro": ...}}, or the list alone.'
 
 
 class Interval(NamedTuple):
@@ -37,13 +41,32 @@ class Interval(NamedTuple):
 def _check(value: Any, count: int) -> Table:
     import numpy as np
 
-    asked = "spot() was called with a clip."
+    asked, curves = "spot() was called with a clip.", ""
+    if isinstance(value, dict):
+        if not set(value) <= {"intervals", "curves"} or not isinstance(value.get("intervals"), list):
+            raise ContractBroken(asked, f"It returned a dict of {', '.join(map(_short, value)) or 'nothing'}.", CURVED)
+        curves = _curves(value.get("curves", {}), asked)
+        value = value["intervals"]
     if value is not None and not isinstance(value, list):
         raise ContractBroken(asked, f"It returned a {type(value).__name__}.", SHAPE)
     if value is not None and len(value) > MOST:
         raise ContractBroken(asked, f"It returned {len(value):,} intervals.", f"Return at most {MOST:,}.")
     line = "" if value is None else in_order(sorted(_interval(item, asked) for item in value))
-    return {"intervals": np.array([line], object)}
+    return {"intervals": np.array([line], object), "curves": np.array([curves], object)}
+
+
+def _curves(value: Any, asked: str) -> str:
+    """Curves as one line of JSON, to five digits, null where there is no number; "" for none."""
+    import numpy as np
+
+    if not isinstance(value, dict) or not set(value) <= {"", *TYPES}:
+        raise ContractBroken(asked, f"Its curves are {_short(value)}.", CURVED)
+    told = {}
+    for name, curve in value.items():
+        if not isinstance(curve, np.ndarray) or curve.dtype.kind != "f" or curve.ndim != 1 or len(curve) > MOST_POINTS:
+            raise ContractBroken(asked, f"Its curve {name!r} is {_short(curve)}.", CURVED)
+        told[name] = [float(f"{point:.{DIGITS}g}") if math.isfinite(point) else None for point in curve.tolist()]
+    return json.dumps(told, separators=(",", ":")) if told else ""
 
 
 def _interval(item: Any, asked: str) -> Interval:
@@ -76,6 +99,12 @@ def read_line(line: str) -> list[Interval]:
     return [Interval(*item) for item in json.loads(line or "[]")]
 
 
+def read_curves(line: str) -> dict[str, list[float]]:
+    """The curves of a line that an answer has, NaN where there is no number; none of an empty one."""
+    told = json.loads(line or "{}")
+    return {name: [math.nan if point is None else float(point) for point in curve] for name, curve in told.items()}
+
+
 def _missing(columns: Table) -> list[str]:
     return ["" if line else "no intervals" for line in columns["intervals"].tolist()]
 
@@ -83,7 +112,7 @@ def _missing(columns: Table) -> list[str]:
 def _empty(like: Table, count: int) -> Table:
     import numpy as np
 
-    return {"intervals": np.array([""] * count, object)}
+    return {name: np.array([""] * count, object) for name in ("intervals", "curves")}
 
 
 def _same(one: Table, other: Table) -> bool:

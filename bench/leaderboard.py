@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import DataDamaged, MixedProtocols
-from bench.protocol import Protocol
+from bench.metrics.timing import NOISIEST, NOISY
+from bench.protocol import Protocol, Reading
 from bench.results import Result, Score
 from bench.selection import PICKED_ON_TEST, picked_on_test
 
+FORMS = {"s": ".3g", "B": ",.0f", "bit": ".0f", "pairs": ",.0f"}  # of units; all others have two decimals
+MARK = " ~"  # of what is too noisy to be published
 TIED = 0.05  # two methods whose paired difference has a larger p-value share their ranks
 
 
@@ -48,14 +51,20 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The ranked results of one question; ``apart`` are results of it that are not ranked, with why."""
+    """The ranked results of one question; ``apart`` are results of it that are not ranked, with why.
+
+    ``shown``: the metrics that there is room for beside the headline, all where none is named.
+    """
 
     protocol: str
     rows: tuple[Row, ...]
     apart: tuple[tuple[Entry, str], ...]
+    shown: tuple[str, ...] = ()
 
 
-def rank(entries: Iterable[Entry], p_value: Callable[[Entry, Entry], float | None]) -> Board:
+def rank(
+    entries: Iterable[Entry], p_value: Callable[[Entry, Entry], float | None], shown: tuple[str, ...] = ()
+) -> Board:
     """Rank the results of one protocol by its headline.
 
     ``p_value(a, b)`` is that of the paired difference, None where it cannot be had (then their intervals
@@ -78,7 +87,7 @@ def rank(entries: Iterable[Entry], p_value: Callable[[Entry, Entry], float | Non
         worse = sum(1 for i in range(place + 1, len(ranked)) if not tied[i])
         rows.append(Row(entry, 1 + better, len(ranked) - worse))
     apart = tuple((e, why_apart(e.result)) for e in entries if e not in ranked)
-    return Board(entries[0].result.protocol, tuple(rows), apart)
+    return Board(entries[0].result.protocol, tuple(rows), apart, shown)
 
 
 def _order(score: Score) -> float:
@@ -112,12 +121,12 @@ def number(score: Score | None, interval: bool = False) -> str:
     """A score as a person reads it: in its unit, a bound marked as such, the interval where asked."""
     if score is None:
         return "–"
-    factor, form = 100 if score.unit == "%" else 1, ".3g" if score.unit == "s" else ".2f"
+    factor, form = 100 if score.unit == "%" else 1, FORMS.get(score.unit, ".2f")
     sign = {"at most": "≤ ", "at least": "≥ "}.get(score.bound or "", "")
     text = f"{sign}{score.value * factor:{form}}"
     if interval and score.low is not None and score.high is not None:
         text += f" [{score.low * factor:{form}}, {score.high * factor:{form}}]"
-    return text
+    return text + (MARK if score.note.startswith(NOISY) else "")
 
 
 def spread(score: Score) -> str:
@@ -128,7 +137,11 @@ def spread(score: Score) -> str:
 
 def columns(board: Board) -> list[str]:
     """The metrics on a board, the headline first."""
-    return [score.metric for score in board.rows[0].entry.result.scores] if board.rows else []
+    scores = [row.entry.result.scores for row in board.rows]
+    if not board.shown or not scores:
+        return [score.metric for score in scores[0]] if scores else []
+    headline, there = scores[0][0].metric, {score.metric for row in scores for score in row}
+    return [headline, *(metric for metric in board.shown if metric in there and metric != headline)]
 
 
 def markdown(board: Board, protocol: Protocol | None, reported: list[dict[str, Any]]) -> str:
@@ -138,12 +151,14 @@ def markdown(board: Board, protocol: Protocol | None, reported: list[dict[str, A
         lines += [f"{_sentence(protocol.about)} {_sentence(protocol.cite)}", ""]
         lines += [f"Data: {plain(protocol.data.name)}; licence: {plain(protocol.data.licence)}.", ""]
     if board.rows:
-        lines += [_results_table(board), "", _legend(board), "", "## Methods", "", _methods_table(board), ""]
+        reading = protocol.task.reading if protocol is not None else Reading()
+        lines += [_results_table(board), "", _legend(board, reading), "", "## Methods", ""]
+        lines += [_methods_table(board, reading), ""]
     if board.apart:
         lines += ["## Not ranked", ""]
         lines += [f"- {plain(why)}: {plain(e.result.name)}" for e, why in board.apart] + [""]
     if reported:
-        lines += ["## Reported elsewhere, not measured here", "", _REPORTED, "", _reported_table(reported), ""]
+        lines += ["## Reported elsewhere, not measured here", "", *_reported(reported), ""]
     if protocol is not None:
         lines += ["## Limits", "", protocol.task.limits, ""]
     if board.rows:
@@ -154,14 +169,25 @@ def markdown(board: Board, protocol: Protocol | None, reported: list[dict[str, A
             f"Protocol digest `{plain(first.digest)}`, data fingerprint `{plain(first.provenance.data)}`.",
             "",
         ]
-        lines += [f"    facebench run {' '.join(board.protocol.split())} --method METHOD --data DIR --models DIR", ""]
+        others = "".join(f" --role {plain(role)}={plain(role).upper()}" for role in first.roles if role != "method")
+        call = f"{' '.join(board.protocol.split())} --method METHOD{others}"
+        lines += [f"    facebench run {call} --data DIR --models DIR", ""]
     return "\n".join(lines)
 
 
-_REPORTED = (
-    "Figures as their sources state them, on images aligned and compared in their own way, so they are no rows of the "
-    "table above."
-)
+# The keys of rows from papers, with the head of their table and what is told of them.
+REPORTED: dict[tuple[str, ...], tuple[tuple[str, ...], str]] = {
+    ("method", "trained_on", "value", "source"): (
+        ("method", "trained on", "accuracy", "source"),
+        "Figures as their sources state them, on images aligned and compared in their own way, so they are no rows of "
+        "the table above.",
+    ),
+    ("method", "figure", "hardware", "source", "trust"): (
+        ("method", "figure", "hardware", "source", "how it is known"),
+        "Figures as their sources state them, each of its own machine, parameters and way of counting, so they are no "
+        "rows of the table above and have no ratio.",
+    ),
+}
 
 
 def _results_table(board: Board) -> str:
@@ -179,16 +205,28 @@ def _results_table(board: Board) -> str:
     return as_table([plain(cell).replace("\\[95", "[95") for cell in head], body)
 
 
-def _legend(board: Board) -> str:
-    notes = {s.note for row in board.rows for s in row.entry.result.scores if s.note}
-    text = "Rates in percent. Intervals: 95 %, by bootstrap over identities."
+def _legend(board: Board, reading: Reading) -> str:
+    there = set(columns(board))
+    told = [(row, s) for row in board.rows for s in row.entry.result.scores if s.note and s.metric in there]
+    noisy = [s for _, s in told if s.note.startswith(NOISY)]
+    # Of a board that shows some metrics only, a note is of a row's own.
+    notes = {
+        f"{row.entry.result.name}: {s.note}" if board.shown else s.note
+        for row, s in told
+        if not s.note.startswith(NOISY)
+    }
+    text = reading.legend
     if any(row.entry.result.scores[0].standard_error is not None for row in board.rows):
         text += " s.e.: standard error of the mean over folds."
     text += f" A range of ranks: methods whose paired difference has p > {TIED} are not told apart."
+    if noisy:
+        text += f"{MARK}: noisy, quartiles over {NOISIEST:.0%} of the median apart."
+    if board.shown:
+        text += " Every stage is in the results' files."
     return text + "".join(f" {_sentence(note)}" for note in sorted(notes))
 
 
-def _methods_table(board: Board) -> str:
+def _methods_table(board: Board, reading: Reading) -> str:
     body = []
     for row in board.rows:
         result = row.entry.result
@@ -198,27 +236,30 @@ def _methods_table(board: Board) -> str:
             failed = f"{result.failures:,} of {result.samples:,}"
             made = f"{card.distribution} {card.version}"
             body.append([plain(cell) for cell in (name, card.licence, trained, made, failed)])
-    return as_table(["method", "licence", "trained on", "plugin", "failures"], body)
+    return as_table(["method", "licence", "trained on", "plugin", reading.column], body)
 
 
-def _reported_table(reported: list[dict[str, Any]]) -> str:
-    keys = ["method", "trained_on", "value", "source"]
-    body = [[plain(str(r[k])) for k in keys] for r in reported]
-    return as_table(["method", "trained on", "accuracy", "source"], body)
+def _reported(reported: list[dict[str, Any]]) -> list[str]:
+    """What is told of the rows, and their table."""
+    keys, (head, told) = next((keys, shape) for keys, shape in REPORTED.items() if set(keys) == set(reported[0]))
+    body = [[plain(str(row[key])) for key in keys] for row in reported]
+    return [told, "", as_table(list(head), body)]
 
 
 def read_reported(folder: Path) -> list[dict[str, Any]]:
-    """Rows of ``reported.toml`` in a board's folder; raises DataDamaged where one lacks its source."""
+    """Rows of ``reported.toml`` in a board's folder, of one kind; raises DataDamaged where one lacks its source."""
     path = folder / "reported.toml"
     if not path.exists():
         return []
     try:
         rows: list[dict[str, Any]] = tomllib.loads(path.read_text("utf-8"))["row"]
+        kinds = [set(keys) for keys in REPORTED]
         for row in rows:
-            if set(row) != {"method", "trained_on", "value", "source"}:
+            if set(row) not in kinds or set(row) != set(rows[0]):
                 raise ValueError(f"a row has the keys {sorted(row)}")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        do = "Each [[row]] has method, trained_on, value and source."
+        kinds_told = (f"{', '.join(keys[:-1])} and {keys[-1]}" for keys in REPORTED)
+        do = f"Each [[row]] has {', or each '.join(kinds_told)}."
         raise DataDamaged(f"{path} was read.", f"It does not fit: {error}.", do) from None
     return rows
 

@@ -16,6 +16,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ DIVISIONS = ("public", "packed", "owner", "pool")
 GALLERIES = ("plaintext", "encrypted")
 SHORTEST, MOST_REPEATS = 0.02, 1024
 LONGEST_ABOUT = 100
+PRIME, ROOT = 1073479681, 7  # of the transform that stands for lattices
 FLAGS = ("avx2", "avx512f", "avx512ifma", "asimd", "sve")
 
 
@@ -114,7 +116,7 @@ def measure(matcher: Matcher, work: Mapping[str, Any]) -> dict[str, Any]:
             "failures": sorted(stages.failures),
             "security": int(matcher.security()),
             "load": os.getloadavg()[0],
-            "about": f"{str(matcher.about())[:LONGEST_ABOUT]}; {_flags()}",
+            "about": told(matcher),
         }
     finally:
         matcher.close()
@@ -239,6 +241,11 @@ def memory(others: Sequence[int]) -> int:
     return held
 
 
+def told(matcher: Matcher) -> str:
+    """Which code ran, in the method's words, and the processor's flags that matter."""
+    return f"{str(matcher.about())[:LONGEST_ABOUT]}; {_flags()}"
+
+
 def _flags() -> str:
     """Vector instructions of this processor that kernels ask for, where the system tells."""
     try:
@@ -248,8 +255,24 @@ def _flags() -> str:
     return f"cpu {' '.join(flag for flag in FLAGS if flag in flags) or 'flags unknown'}"
 
 
+def _power(powmod: Callable[[Any, Any, Any], Any], exponent: Any, modulus: Any, base: Any) -> Any:
+    return powmod(base, exponent, modulus)
+
+
+def transform(values: NDArray[Any]) -> NDArray[Any]:
+    """The butterflies of a number-theoretic transform, uint64 [2^k] modulo a prime below 2^30: its work, no inverse."""
+    half = len(values) // 2
+    while half:
+        pairs = values.reshape(-1, 2, half)
+        low, high = pairs[:, 0], pairs[:, 1] * ROOT % PRIME
+        values = pairs.copy()
+        values[:, 0], values[:, 1] = (low + high) % PRIME, (low + PRIME - high) % PRIME
+        half //= 2
+    return values.reshape(-1)
+
+
 def _calibrate(stages: Stages) -> None:
-    """Kernels that say how fast the machine is now: a power of big integers, and copying memory."""
+    """Kernels that say how fast the machine is now: powers of big integers, a transform as lattices have, a copy."""
     import numpy as np
 
     try:
@@ -257,7 +280,11 @@ def _calibrate(stages: Stages) -> None:
         mpz, powmod = gmpy2.mpz, gmpy2.powmod
     except ImportError:
         mpz, powmod = int, pow
-    modulus, base, exponent = ((1 << bits) - 3**part for bits, part in ((4096, 7), (4095, 11), (2048, 13)))
-    stages.timed("kernel.modexp", lambda given: powmod(mpz(given), mpz(exponent), mpz(modulus)), [base, base - 2])
+    for bits in (2048, 3072):
+        sizes = ((2 * bits, 7), (2 * bits - 1, 11), (bits, 13))
+        modulus, base, exponent = (mpz((1 << size) - 3**part) for size, part in sizes)
+        power = partial(_power, powmod, exponent, modulus)
+        stages.timed(f"kernel.modexp_{bits}", power, [base, base - 2])
+    stages.timed("kernel.ntt", transform, [np.arange(4096, dtype=np.uint64), np.ones(4096, np.uint64)], again=True)
     block = np.zeros(32 << 20, np.uint8)
     stages.timed("kernel.copy", np.copy, [block, block])

@@ -202,10 +202,12 @@ class Method:
     """A published method as a value: its card and how it is loaded.
 
     ``tasks``: the tasks it answers; ``inputs``: what its images must be ("raw", "arcface-112");
-    ``similarity``: "cosine" or "euclidean"; ``needs``: importable packages ``load`` uses;
+    ``similarity``: "cosine" or "euclidean"; ``needs``: packages ``load`` uses, as they are
+    imported, or as pip installs them where that is another name (``sf-heu``, imported as ``heu``);
     ``trained_on``: data sets, those in ``withdrawn`` having been taken back by their publisher;
     ``batch``: how many records a call takes by default; ``trainable``: fitted on each fold's training split;
-    ``floor``: knows nothing of faces and marks where a board begins.
+    ``floor``: knows nothing of faces and marks where a board begins; ``contract``: which of a
+    task's contracts it has, where that is not the first ("Answerer").
     """
 
     name: str
@@ -224,6 +226,7 @@ class Method:
     batch: int = 32
     trainable: bool = False
     floor: bool = False
+    contract: str = ""
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name) or ".." in self.name:
@@ -237,8 +240,8 @@ class Method:
         object.__setattr__(self, "inputs", frozenset(self.inputs))
 
     def absent_packages(self) -> list[str]:
-        """Packages of ``needs`` that cannot be imported here."""
-        return [name for name in self.needs if not _importable(name)]
+        """Packages of ``needs`` that are not here."""
+        return [name for name in self.needs if not (_importable(name) or _installed(name))]
 
 
 def _importable(name: str) -> bool:
@@ -246,6 +249,14 @@ def _importable(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):  # the package around it is absent
         return False
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.distribution(distribution)
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return False
+    return True
 
 
 Values = Mapping[str, bool | int | float | str]

@@ -1,6 +1,7 @@
 """Plots of results: DET, ROC and score histograms of comparisons, CMC and FNIR over FPIR of searches.
 
-Of classes confusion matrices (bench.class_plots), of intervals timelines (bench.timelines).
+Of classes confusion matrices (bench.class_plots), of intervals timelines (bench.timelines) and what was found
+(bench.spotting_plots), of what encryption costs time against the gallery and breakdowns (bench.timing_plots).
 
 What is drawn follows from the columns of the trials, not from the name of a task. DET curves are on logarithmic axes,
 as in NIST's evaluations of face recognition, and are steps: at each FMR stands the FNMR of the threshold that lets at
@@ -22,17 +23,21 @@ from bench import boards
 from bench.answers import Table, write
 from bench.class_plots import COLOURS, classes
 from bench.errors import Mismatch, NeedsInstall, NotAResult, UnknownName, WrongUse
+from bench.inversion_plots import attacks
 from bench.leaderboard import Entry
 from bench.metrics import biometric
 from bench.metrics.biometric import Comparisons
 from bench.metrics.comparison_trials import FITTED
+from bench.spotting_plots import spotted
 from bench.timelines import timelines
+from bench.timing_plots import timings
+from bench.wording_plots import wordings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMATS = ("svg", "png")
-MOST = 8  # results on one plot: more cannot be told apart
+MOST, MOST_CELLS = 8, 256  # results on one plot: more cannot be told apart; or in one table
 MOST_NAME = 60
 POINTS, BINS = 1000, 80
 MARKED = ("1e-2", "1e-3")  # FMRs whose thresholds stand in a histogram
@@ -81,12 +86,15 @@ def plot(paths: Sequence[str | Path], out: Path | None = None, form: str = "svg"
         raise UnknownName.of("format", form, FORMATS, "facebench plot --help")
     found = [boards.entry(path) for path in paths]
     asked = f"{len(found)} results were to be drawn."
-    if not 1 <= len(found) <= MOST:
-        raise WrongUse(asked, f"From 1 to {MOST} can be told apart.")
+    if not 1 <= len(found) <= MOST_CELLS:
+        raise WrongUse(asked, f"From 1 to {MOST} can be told apart, and {MOST_CELLS} stand in one table.")
     if out is None and (len(found) > 1 or found[0].path.name != "result.json"):
         raise WrongUse(asked, "Only one run has a folder of its own to draw into.", "Give --out DIR.")
     drawn = [Drawn(name, one, boards.own_trials(one)) for name, one in zip(_names(found), found, strict=True)]
     kinds = [kind for columns, kind in KINDS if all(columns <= one.trials.keys() for one in drawn)]
+    if len(found) > MOST and wordings not in kinds:
+        raise WrongUse(asked, f"From 1 to {MOST} can be told apart.")
+    kinds = [kind for kind in kinds if kind is wordings or len(found) <= MOST]
     if not kinds:
         raise Mismatch(asked, "Their trials have no plot in common.", "Draw results of one task.")
     folder = found[0].path.parent if out is None else out
@@ -174,8 +182,12 @@ Kind = Callable[[Sequence[Drawn]], Iterator[tuple[str, Any]]]
 KINDS: tuple[tuple[set[str], Kind], ...] = (
     ({"score", "mated"}, comparisons),
     ({"mated_score", "best_non_mated", "mated"}, searches),
-    ({"subject", "truth", "answer"}, classes),
+    ({"truth", "answer"}, classes),
+    ({"truth", "answer", "reading"}, wordings),
     ({"row", "video", "onset", "offset"}, timelines),
+    ({"row", "video", "onset", "offset"}, spotted),
+    ({"round", "role", "stage", "seconds"}, timings),
+    ({"embedder", "kind", "budget", "told"}, attacks),
 )
 
 

@@ -7,28 +7,30 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bench import samples
 from bench.alignment import LANDMARKS
+from bench.answering import ANSWER
 from bench.answers import Table, joined
 from bench.batches import Batches
 from bench.checkpoints import check_snapshot, read_snapshot, write_snapshot
 from bench.classifying import asking_for
-from bench.contracts import Aligner, Classifier, Embedder, Spotter
+from bench.contracts import Aligner, Answerer, Classifier, Embedder, Spotter
 from bench.embedding import EMBED
 from bench.errors import ContractBroken, FacebenchError, NeedsInstall
 from bench.intervals import SPOT
 from bench.method import Configured, Load
-from bench.records import Clip, Snapshot
+from bench.records import Clip, Face, Question, Snapshot
 from bench.worker import Raised, Worker, require
 
 Size = tuple[int, int]
 PLAIN, EXAMPLES = 8, 12
-LABELS = ("negative", "positive", "surprise")  # what a Classifier is asked for
+LABELS = ("negative", "positive", "surprise")  # what a Classifier is asked for,
+LABELS_OF = {"expression": ("happiness", "sadness", "surprise")}  # where these are not all of a task's own
 CLIP = "clip"  # the inputs of a method that takes Clips
 RAISED = "It raised "  # how bench.worker tells what a method raised
 GUARD = """import sys
@@ -72,6 +74,19 @@ def clips(count: int, size: Size, seed: int) -> list[Clip]:
     return samples.clips(count, size=size, seed=seed)
 
 
+def questions(count: int, size: Size, seed: int) -> list[Question]:
+    """A question about each of plain faces."""
+    return [_about(face) for face in samples.faces(count, size, seed)]
+
+
+def _odd_questions(size: Size, any_size: bool) -> dict[str, Question]:
+    return {name: _about(face) for name, face in samples.odd_faces(size, any_size).items()}
+
+
+def _about(face: Face) -> Question:
+    return Question(face.key, "In a single word, what is the facial expression of the person?", (), face)
+
+
 def _thirds(count: int) -> Any:
     import numpy as np
 
@@ -91,7 +106,15 @@ PROBES: dict[type, Probe] = {
     Aligner: Probe(LANDMARKS, samples.faces, samples.odd_faces, _thirds),
     Classifier: Probe(asking_for(LABELS), samples.faces, samples.odd_faces, _classes),
     Spotter: Probe(SPOT, clips, samples.odd_clips, _intervals),
+    Answerer: Probe(ANSWER, questions, _odd_questions, _classes),
 }
+
+
+def probe_of(contract: type, tasks: Sequence[str]) -> Probe:
+    """How a contract is probed for some tasks; a Classifier of one task is asked for that task's labels."""
+    probe = PROBES[contract]
+    labels = LABELS_OF.get(tasks[0]) if contract is Classifier and len(tasks) == 1 else None
+    return replace(probe, batches=asking_for(labels)) if labels else probe
 
 
 class Subject:
@@ -265,8 +288,8 @@ class Subject:
         with self.open(fitted=False) as worker:
             try:
                 for given in worker.fit(labels, lambda places: [examples[i] for i in places], last):
-                    write_snapshot(self.folder / "snapshot.npz", check_snapshot(given, str(self.configured)))
-                    kept.append(read_snapshot(self.folder / "snapshot.npz"))
+                    write_snapshot(self.folder / "snapshot.safetensors", check_snapshot(given, str(self.configured)))
+                    kept.append(read_snapshot(self.folder / "snapshot.safetensors"))
             except FacebenchError as error:
                 raised = error.found.startswith(RAISED)
                 where = self._line(error.found.removeprefix(RAISED)) if raised else f" {error.do}"

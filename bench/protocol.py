@@ -20,12 +20,21 @@ from bench.results import Curve, Score
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A place a protocol has for a method. ``contract`` is the class in bench.contracts it must match."""
+    """A place a protocol has for a method. ``contract`` is the class in bench.contracts it must match.
+
+    ``task``: what the card of such a method names, where it is another one than the protocol's; ``inputs``: what it is
+    given, where that is no image of the protocol; ``also``: other contracts, of which a card names the one it has;
+    ``optional``: the place may stay empty.
+    """
 
     name: str
     contract: type
     about: str = ""
     many: bool = False
+    task: str = ""
+    inputs: str = ""
+    also: tuple[type, ...] = ()
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,7 @@ class Protocol:
     "arcface-112"); ``trials_sha256`` is that of the official trials; the first metric is the headline;
     ``trains``: whether it has a training split for each fold, so that trainable methods can be asked. ``ways``: options
     of how a method in the first role is asked, part of that method's identity like its own; another default is another
-    version.
+    version. ``shown``: the metrics beside the headline that a board has room for; none named are all.
     """
 
     name: str
@@ -114,6 +123,7 @@ class Protocol:
     trains: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
     ways: tuple[Option, ...] = ()
+    shown: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -146,6 +156,16 @@ class Scored:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """How results are told to a person: what figures and intervals are, what is counted, and what of that is amiss."""
+
+    legend: str = "Rates in percent. Intervals: 95 %, by bootstrap over identities."
+    counted: str = "samples"
+    amiss: str = "failed"
+    column: str = "failures"
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """A kind of question, as functions: how it is asked, judged, scored, resampled and limited.
 
@@ -170,3 +190,4 @@ class Task:
     external: Callable[[Content, Table], Mapping[str, Table]]
     decide: Callable[[Table], Decisions | None] | None = None
     cases: Callable[[Content, Table], Cases] | None = None
+    reading: Reading = Reading()

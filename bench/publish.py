@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import cards, hub
+from bench import cards, cleaning, hub
 from bench.conformance import plugins_in
 from bench.errors import NotPublished, WrongUse
 from bench.hub import MOST_BYTES, PLAIN, Entry
@@ -44,6 +44,7 @@ def pack_method(folder: str | Path, repo: str, models: Path | None = None) -> Sh
     """
     hub.check_repository(repo)
     asked, root = f"{folder} was to be published as {repo}.", Path(folder).expanduser().resolve()
+    cleaning.refuse(root, asked)
     if not (root / MANIFEST).is_file():
         raise WrongUse(asked, f"It has no {MANIFEST}.", "facebench new method NAME --hub writes a folder that has.")
     plugins = plugins_in(root)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Face:
     """One still image.
 
-    ``pixels``: uint8 [height, width, 3], RGB, read-only.
+    ``pixels``: uint8 [height, width, 3], RGB, read-only. An embedder under attack also meets float32 in the same
+    units, not rounded and perhaps outside of 0 to 255.
     """
 
     key: str

@@ -7,8 +7,22 @@ from types import SimpleNamespace
 from typing import Any
 
 from bench.answers import Table
-from bench.contracts import Aligner, Classifier, Embedder, Spotter, Trainable, missing
+from bench.attack_rules import ATTACKS, PROTECTIONS
+from bench.contracts import (
+    Aligner,
+    Answerer,
+    Classifier,
+    Embedder,
+    Inverter,
+    Matcher,
+    Protection,
+    Spotter,
+    Trainable,
+    missing,
+)
 from bench.errors import FacebenchError
+from bench.matcher_rules import MATCHED
+from bench.option_rules import LIKELIHOODS, NAMED
 from bench.probing import PLAIN, PROBES, Broken, Check, NotAsked, Subject
 from bench.worker import Raised
 
@@ -18,7 +32,8 @@ def _has_contract(subject: Subject) -> None:
 
 
 def _calls(subject: Subject) -> None:
-    contract = next(contract for contract, probe in PROBES.items() if probe.batches is subject.probe.batches)
+    call = subject.probe.batches.call
+    contract = next(contract for contract, probe in PROBES.items() if probe.batches.call == call)
     with subject.lend(fitted=False) as worker:
         named = worker.call("__dir__")
     has = SimpleNamespace(**dict.fromkeys([] if isinstance(named, Raised) else named, print))
@@ -26,6 +41,8 @@ def _calls(subject: Subject) -> None:
         "embed": "def embed(self, faces)",
         "landmarks": "def landmarks(self, faces)",
         "classify": "def classify(self, records, labels)",
+        "answer": "def answer(self, questions)",
+        "loglik": "def loglik(self, questions, options)",
         "spot": "def spot(self, clip)",
         "fit": "def fit(self, examples, last)",
     }
@@ -231,6 +248,10 @@ FITTED = (
 OF_CONTRACT: dict[type, tuple[Check, ...]] = {
     Embedder: ANSWERS,
     Aligner: ANSWERS,
-    Classifier: ANSWERS,
+    Classifier: (*ANSWERS, NAMED),
+    Answerer: (*ANSWERS, LIKELIHOODS),
     Spotter: tuple(check for check in ANSWERS if check.name not in ("order", "batches")),  # it has a clip a call
+    Matcher: MATCHED,
+    Inverter: ATTACKS,
+    Protection: PROTECTIONS,
 }

@@ -36,16 +36,21 @@ def check_fit(protocol: Protocol, roles: Roles) -> None:
     NeedsInstall where it cannot be imported.
     """
     asked = f"{protocol.name} was asked of {describe(roles)}."
-    wanted = {role.name for role in protocol.task.roles}
-    if set(roles) != wanted:
+    wanted = {place.name for place in protocol.task.roles}
+    needed = {place.name for place in protocol.task.roles if not place.optional}
+    if not needed <= set(roles) <= wanted:
         found = f"Its roles are {', '.join(sorted(wanted))}; given were {', '.join(sorted(roles)) or 'none'}."
         raise Mismatch(asked, found, "Give each with --role ROLE=METHOD (--method M is --role method=M).")
-    for configured in (c for methods in roles.values() for c in methods):
-        method = configured.method
-        if protocol.task.name not in method.tasks:
-            raise Mismatch(asked, f"{method.name} answers {', '.join(sorted(method.tasks))}, not {protocol.task.name}.")
-        if inputs_of(protocol.inputs, configured) not in method.inputs:
-            raise _other_inputs(asked, protocol, configured)
+    for place in protocol.task.roles:
+        if not place.many and len(roles.get(place.name, ())) > 1:
+            found = f"The role {place.name} has place for one; given were {len(roles[place.name])}."
+            raise Mismatch(asked, found, "Give one, and run the others apart.")
+    for role, configured in ((place, c) for place in protocol.task.roles for c in roles.get(place.name, ())):
+        method, task = configured.method, role.task or protocol.task.name
+        if task not in method.tasks:
+            raise Mismatch(asked, f"{method.name} answers {', '.join(sorted(method.tasks))}, not {task}.")
+        if inputs_of(role.inputs or protocol.inputs, configured) not in method.inputs:
+            raise _other_inputs(asked, protocol, configured, role.inputs or protocol.inputs)
         if method.trainable and not protocol.trains:
             found = f"{method.name} is fitted on a training split, and this protocol has none."
             raise Mismatch(asked, found, "Choose a protocol that has one: 'facebench show PROTOCOL' says so.")
@@ -64,8 +69,8 @@ def check_aligner(asked: str, protocol: Protocol, aligner: Configured) -> None:
     require(aligner)
 
 
-def _other_inputs(asked: str, protocol: Protocol, configured: Configured) -> Mismatch:
-    takes, given = sorted(configured.method.inputs), inputs_of(protocol.inputs, configured)
+def _other_inputs(asked: str, protocol: Protocol, configured: Configured, inputs: str) -> Mismatch:
+    takes, given = sorted(configured.method.inputs), inputs_of(inputs, configured)
     found = f"{configured.method.name} takes {', '.join(takes) or 'no'} inputs; these are {given}."
     do = f"Choose a protocol whose inputs are {' or '.join(takes)}: 'facebench list protocols'."
     if ALIGN in protocol.ways and ALIGNED in takes and given != ALIGNED:

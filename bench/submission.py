@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from bench import boards, data_card, hub
+from bench import boards, cleaning, data_card, hub
 from bench.answers import read_table, write
 from bench.errors import NotFetched, NotPublished, RunDamaged
 from bench.hub import MOST_BYTES, Listing, check_sizes
@@ -51,6 +51,7 @@ def pack_results(place: str | Path, repo: str) -> Shipment:
     """
     hub.check_repository(repo)
     asked, path = f"{place} was to be published in {repo}.", Path(place).expanduser()
+    cleaning.refuse(path, asked)
     single = path.is_file() or (path / "result.json").is_file()
     entries = [boards.entry(path)] if single else boards.read_results([path])
     files: dict[str, bytes | Path] = {}

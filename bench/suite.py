@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
-import itertools
 import os
 import sys
 import warnings
@@ -132,14 +131,15 @@ def run_cells(
 def run_suite(name: str, *, out: str | Path = "runs", **settings: Any) -> Iterator[Outcome]:
     """Run a suite's cells as ``run_cells`` does; a cell that wants what is not installed here is skipped."""
     chosen = SUITES[name]
-    for protocol, method in itertools.product(chosen.protocols, chosen.methods):
-        skipped = Outcome(protocol, method, Path(out), skipped=True)
+    for cell in chosen.cells():
+        named = cell.roles["method"] if len(cell.roles) == 1 else " ".join(f"{r}={m}" for r, m in cell.roles.items())
+        skipped = Outcome(cell.protocol, named, Path(out), skipped=True)
         try:
-            for outcome in run_cells(protocol, method, out=out, **{**chosen.settings, **settings}):
+            for outcome in run_cells(cell.protocol, roles=cell.roles, out=out, **{**chosen.settings, **settings}):
                 missing = isinstance(outcome.error, (NeedsInstall, DataMissing))
                 yield replace(outcome, skipped=missing)
         except UnknownName as error:
-            do = f"pip install {chosen.installs} -c constraints.txt   (It brings the plugins of {name}.)"
+            do = f"pip install {cell.installs} -c constraints.txt   (It brings the plugins of {name}.)"
             yield replace(skipped, error=NeedsInstall(error.asked, do=do))
         except (NeedsInstall, PluginBroken) as error:
             yield replace(skipped, error=error)

@@ -88,16 +88,28 @@ class Worker:
 
         Raises MethodFailed where it raised.
         """
-        self._send({"call": "fit", "arguments": [last], "labels": labels}, kept=True)
+        yield from self._stream({"call": "fit", "arguments": [last], "labels": labels}, fetch, "fitted")
+
+    def invert(self, about: Mapping[str, Any], answer: Callable[[Any], Any]) -> Iterator[Any]:
+        """Let the method attack the targets of an oracle (bench.oracle), and yield what it yields.
+
+        ``answer(question)`` gives the oracle's answers, None where the budget is spent. Raises MethodFailed where the
+        method raised.
+        """
+        yield from self._stream({"call": "invert", "arguments": [], "oracle": dict(about)}, answer, "let loose")
+
+    def _stream(self, message: dict[str, Any], answer: Callable[[Any], Any], done: str) -> Iterator[Any]:
+        """Send a call that may ask back and yields items; raises MethodFailed where it raised."""
+        self._send(message, kept=True)
         while True:
             frame = self._frame()
             if "ask" in frame:
-                wire.send(self._requests, fetch(frame["ask"]))
+                wire.send(self._requests, answer(frame["ask"]))
             elif "item" in frame:
                 yield frame["item"]
             else:
                 break
-        self._no_failure("fitted", self._finish(frame))
+        self._no_failure(done, self._finish(frame))
 
     @property
     def room(self) -> bool:

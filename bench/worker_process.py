@@ -14,14 +14,22 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
 from bench import cards, wire
+from bench.errors import BudgetSpent
+from bench.examining import EXAMINE, examine
 from bench.examples import Examples
+from bench.matched import MATCH_VECTORS, match_vectors
 from bench.measuring import MEASURE, measure
 from bench.method import HUB, Load, Method
+from bench.oracle import Oracle
+
+# The harness's own loops around many calls, of methods whose objects do not cross.
+AROUND: dict[str, Callable[..., Any]] = {MEASURE: measure, MATCH_VECTORS: match_vectors, EXAMINE: examine}
 
 
 def main() -> None:
@@ -43,10 +51,10 @@ def main() -> None:
             value = None
             if message["call"] == "load":
                 loaded = load(message)
-            elif "labels" in message:
+            elif "labels" in message or "oracle" in message:
                 _stream(loaded, message, incoming, outgoing)
-            elif message["call"] == MEASURE:
-                value = measure(loaded, *message["arguments"])
+            elif message["call"] in AROUND:
+                value = AROUND[message["call"]](loaded, *message["arguments"])
             else:
                 value = _call(loaded, message["call"])(*message["arguments"])
             answer: dict[str, Any] = {"id": message["id"], "value": value}
@@ -57,16 +65,16 @@ def main() -> None:
 
 
 def _stream(loaded: Any, message: dict[str, Any], incoming: IO[bytes], outgoing: IO[bytes]) -> None:
-    """Send what a call yields, item by item, and let it ask the harness for examples meanwhile."""
+    """Send what a call yields, item by item, and let it ask the harness for examples or queries meanwhile."""
 
-    def fetch(positions: list[int]) -> list[Any]:
-        _send(outgoing, {"id": message["id"], "ask": positions})
-        records: list[Any] = wire.receive(incoming)
-        return records
+    def ask(question: Any) -> Any:
+        _send(outgoing, {"id": message["id"], "ask": question})
+        return wire.receive(incoming)
 
-    examples = Examples(message["labels"], fetch)
-    for item in _call(loaded, message["call"])(examples, *message["arguments"]):
-        _send(outgoing, {"id": message["id"], "item": item})
+    given = Oracle(message["oracle"], ask) if "oracle" in message else Examples(message["labels"], ask)
+    with contextlib.suppress(BudgetSpent):  # what an attack yielded last is its answer
+        for item in _call(loaded, message["call"])(given, *message["arguments"]):
+            _send(outgoing, {"id": message["id"], "item": item})
 
 
 def _send(outgoing: IO[bytes], answer: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 import bench
 from bench.answers import read_table
+from bench.checkpoints import read_snapshot
 from bench.errors import ContractBroken, DataDamaged, FacebenchError, MethodFailed, Mismatch, RunDamaged
 from bench.metrics.biometric import ACCURACY, ACCURACY_INSIGHTFACE, EER, Comparisons
 from bench.metrics.comparison_trials import ComparisonTrials
@@ -32,7 +33,7 @@ def cell(out: Path) -> Path:
 
 
 def files(out: Path) -> dict[str, bytes]:
-    kept = {".npz", ".parquet", ".json"}
+    kept = {".safetensors", ".parquet", ".json"}
     found = (p for p in out.rglob("*") if p.suffix in kept and p.name != "run.json")
     return {str(p.relative_to(out)): p.read_bytes() for p in found}
 
@@ -48,8 +49,8 @@ def test_a_folds_model_sees_nobody_of_that_fold_and_everybody_else(synthetic: Pa
 
 def test_labels_number_the_people_of_the_split_and_say_no_more(synthetic: Path, tmp_path: Path) -> None:
     one("spy", synthetic, tmp_path)
-    with np.load(cell(tmp_path) / "fold-0" / "checkpoint.npz") as checkpoint:
-        labels, seen = checkpoint["weights/labels"], checkpoint["weights/seen"]
+    weights = read_snapshot(cell(tmp_path) / "fold-0" / "checkpoint.safetensors").weights
+    labels, seen = weights["labels"], weights["seen"]
     assert sorted(set(labels.tolist())) == list(range(18)), "24 people less the six of the fold"
     codes = {label: {row.tobytes() for row in seen[labels == label]} for label in set(labels.tolist())}
     assert all(len(code) == 1 for code in codes.values()), "one label is one person"
@@ -165,14 +166,14 @@ def test_a_fit_that_was_killed_goes_on_to_the_same_bytes(synthetic: Path, tmp_pa
         process.wait()
     assert start(tmp_path / "stopped").wait(60) == 0
     assert files(tmp_path / "stopped") == files(tmp_path / "whole")
-    assert not list(tmp_path.rglob("stopped.npz")), "only the last snapshot is kept"
+    assert not list(tmp_path.rglob("stopped.safetensors")), "only the last snapshot is kept"
 
 
 def test_a_checkpoint_that_was_cut_off_is_named(synthetic: Path, tmp_path: Path) -> None:
     one("steps", synthetic, tmp_path)
     for path in (*cell(tmp_path).rglob("part-*"), cell(tmp_path) / "result.json"):
         path.unlink()
-    checkpoint = cell(tmp_path) / "fold-2" / "checkpoint.npz"
+    checkpoint = cell(tmp_path) / "fold-2" / "checkpoint.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:-30])
-    with pytest.raises(RunDamaged, match=r"fold-2.checkpoint\.npz"):
+    with pytest.raises(RunDamaged, match=r"fold-2.checkpoint\.safetensors"):
         one("steps", synthetic, tmp_path)

@@ -20,6 +20,7 @@ from bench.protocols import PROTOCOLS
 from bench.results import SCHEMA, Card, Provenance, Result, Score
 
 PROTOCOL = PROTOCOLS["verification/lfw/view2-arcface112"]
+SHOWN = ("stage-3", "stage-1", "stage-99")
 GFM = MarkdownIt("commonmark").enable("table")
 
 
@@ -152,6 +153,8 @@ def test_a_board_of_nothing_ranked_is_a_page_all_the_same() -> None:
         (score(0.019, None, bound="at least"), "≥ 1.90"),
         (score(1.0, None, bound="at most"), "≤ 100.00"),
         (score(3.14159, 1.0, unit="bits"), "3.14 [2.14, 4.14]"),
+        (Score("bytes.probe", 8210.0, None, None, "lower", "B"), "8,210"),
+        (Score("encrypt.seconds", 0.000395, 0.000377, 0.000408, "lower", "s"), "0.000395 [0.000377, 0.000408]"),
         (None, "–"),
     ],
 )
@@ -166,6 +169,25 @@ def test_a_row_shows_rank_headline_standard_error_and_every_other_metric() -> No
     head = next(line for line in text.splitlines() if line.startswith("| rank"))
     assert re.split(r"\s*\|\s*", head.strip("| ")) == ["rank", "method", "accuracy [95 %]", "s.e.", "eer", "fte"]
     assert cells(text, "mine")[0] == ["1", "mine", "90.00 [89.00, 91.00]", "1.23", "2.10", "0.00"]
+
+
+def test_a_board_that_has_not_room_for_every_metric_shows_those_its_protocol_names() -> None:
+    many = [Score(f"stage-{i}", i, None, None, "lower", "s", note="from 2 of 8 rows" * (i == 3)) for i in range(60)]
+    board = leaderboard.rank([entry("a", score(0.9), *many[:3]), entry("b", score(0.5), *many)], unknown, SHOWN)
+    assert leaderboard.columns(board) == ["accuracy", "stage-3", "stage-1"]
+    text = leaderboard.markdown(board, PROTOCOL, [])
+    assert "stage-2" not in text and "B: from 2 of 8 rows." in text
+    assert cells(text, "a")[0][3:] == ["–", "1"]
+
+
+def test_a_noisy_figure_is_marked_and_said_to_be() -> None:
+    text = page(entry("mine", score(0.9), Score("encrypt.ratio", 7.0, 5.0, 9.0, "higher", "", note="noisy: quartiles")))
+    assert cells(text, "mine")[0][-1] == "7.00 ~" and "~: noisy, quartiles over 10% of the median apart." in text
+
+
+def test_a_page_names_every_role_that_is_to_be_given() -> None:
+    roles = {"method": ("pura",), "reference": ("phe",)}
+    assert "--method METHOD --role reference=REFERENCE" in page(entry("mine", score(0.9), roles=roles))
 
 
 def test_a_metric_that_one_result_lacks_is_a_dash_not_a_number() -> None:
@@ -194,6 +216,22 @@ def test_reported_figures_stand_apart_with_their_source_and_get_no_rank() -> Non
     assert title and "not measured here" in below
     assert "Big Net" not in above and "its README" in below and "99.83" in below
     assert ranks(leaderboard.rank([entry("mine", score(0.6))], unknown)) == {"mine": "1"}
+
+
+def test_reported_costs_name_the_machine_and_how_they_are_known(tmp_path: Path) -> None:
+    row = {"method": "Old", "figure": "82 ms", "hardware": "a laptop", "source": "its README", "trust": "read there"}
+    (tmp_path / "reported.toml").write_text("[[row]]\n" + "".join(f'{k} = "{v}"\n' for k, v in row.items()))
+    _, title, below = page(entry("mine", score(0.6)), reported=leaderboard.read_reported(tmp_path)).partition("## Rep")
+    assert title and all(text in below for text in row.values())
+    assert "no rows of the table above and have no ratio" in below and "how it is known" in below
+
+
+def test_reported_rows_of_two_kinds_are_refused(tmp_path: Path) -> None:
+    rows = ("method trained_on value source", "method figure hardware source trust")
+    text = "".join("[[row]]\n" + "".join(f'{key} = "x"\n' for key in row.split()) for row in rows)
+    (tmp_path / "reported.toml").write_text(text)
+    with pytest.raises(DataDamaged, match="figure, hardware, source and trust"):
+        leaderboard.read_reported(tmp_path)
 
 
 def test_a_page_says_limits_data_licence_and_how_to_compute_it_again() -> None:

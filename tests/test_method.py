@@ -79,6 +79,11 @@ def test_packages_that_cannot_be_imported_are_found_whole_or_in_part() -> None:
     assert method(needs=("json.no_such", "no_such.part")).absent_packages() == ["json.no_such", "no_such.part"]
 
 
+def test_a_package_may_be_needed_by_the_name_that_pip_knows() -> None:
+    assert method(needs=("huggingface-hub", "huggingface_hub")).absent_packages() == []
+    assert method(needs=("no-such-distribution", "")).absent_packages() == ["no-such-distribution", ""]
+
+
 # Options.
 
 

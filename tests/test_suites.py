@@ -39,6 +39,17 @@ def test_a_cell_that_wants_what_is_not_here_is_skipped_with_the_way_out(small: N
     assert unknown.skipped and "pip install -r small.txt" in str(unknown.error)
 
 
+def test_a_cell_of_several_roles_whose_plugins_are_not_here_names_what_brings_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    roles = {"method": "no-such-matcher", "reference": "no-such-one"}
+    cast = suites.Cast("encryption/random-16/2048-bit", roles, "-e plugins/some")
+    monkeypatch.setitem(suites.SUITES, "cast", suites.Suite("cast", "for tests", (), (), "-r x.txt", casts=(cast,)))
+    (outcome,) = suite.run_suite("cast", out=tmp_path)
+    assert outcome.skipped and outcome.methods == "method=no-such-matcher reference=no-such-one"
+    assert "pip install -e plugins/some" in str(outcome.error)
+
+
 def test_what_is_typed_goes_before_the_suites_own_settings(small: None, tmp_path: Path) -> None:
     ran, *_ = suite.run_suite("small", out=tmp_path, limit=10)
     assert ran.result is not None and ran.result.provenance.limit == 10
@@ -69,9 +80,10 @@ def test_the_readme_shows_what_quick_prints(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     shown = re.search(r"^\$ facebench run quick\n(.*?)^```", readme, re.M | re.S)
     assert shown is not None
-    (headings, rows), (printed_headings, printed) = boards_in(shown[1]), boards_in(ended.stdout.partition("skipped")[0])
+    synthetic = ended.stdout[ended.stdout.index("identification/synthetic") :]  # what encryption costs stands before
+    (headings, rows), (printed_headings, printed) = boards_in(shown[1]), boards_in(synthetic.partition("skipped")[0])
     assert headings == printed_headings and set(rows) == set(printed) and len(rows) == 8
     for row, figures in rows.items():
         assert figures == pytest.approx(printed[row], abs=2.5), "single pairs may differ between processors"
     assert "skipped: mobilefacenet" in ended.stdout and "Point --models" in ended.stdout
-    assert len(list(tmp_path.rglob("result.json"))) == 8
+    assert len(list(tmp_path.glob("runs/*/synthetic/**/result.json"))) == 8

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from bench.errors import UnknownName
-from bench.metrics import biometric, classification, identification, roc, spotting
+from bench.metrics import biometric, classification, encrypted_trials, expression, identification, roc, spotting, timing
 from bench.metrics.metric import Metric
 
 RATES = ("1e-1", "1e-2", "1e-3", "1e-4", "1e-5", "1e-6")
@@ -26,6 +26,9 @@ METRICS: dict[str, Metric] = {
         *(classification.WAR, classification.UAR, classification.UF1, classification.MACRO_F1),
         *spotting.SPOTTING,
         *spotting.BY_TYPE,
+        *(*expression.OF_ANSWERS, *expression.CALIBRATED, *expression.FERBENCH_METRICS),
+        *timing.LISTED,
+        *(m for m in encrypted_trials.ENCRYPTED_METRICS if m.name not in ("accuracy", "eer", "fte")),
     )
 }
 

@@ -21,6 +21,7 @@ nothing was spotted counts 0.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -108,7 +109,8 @@ class Tally:
 class Spotting:
     """Videos as the metrics take them: matched once, tallied by subject, so that a draw of subjects is cheap.
 
-    ``classes``: the emotions that are analysed, each written as in the intervals.
+    ``classes``: the emotions that are analysed, each written as in the intervals; ``subjects``: int64, ascending;
+    ``true_of_classes``: int64 [classes], how many true intervals are of each.
     """
 
     def __init__(self, videos: Sequence[Video], classes: Sequence[str]) -> None:
@@ -131,7 +133,9 @@ class Spotting:
             for mode, entry in counted:
                 for type in {"", video.type}:
                     tallies.setdefault((mode, type), []).append(entry)
-        self._there = np.array([any(s.emotion == c for v in videos for s in v.truth) for c in self.classes], bool)
+        emotions = Counter(span.emotion for video in videos for span in video.truth)
+        self.true_of_classes: Any = np.array([emotions[name] for name in self.classes], np.int64)
+        self._there = self.true_of_classes > 0
         self._tallies = {key: self._tally(entries) for key, entries in tallies.items()}
 
     def tally(self, mode: str, type: str = "") -> Tally:

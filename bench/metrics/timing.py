@@ -20,6 +20,10 @@ METHOD, REFERENCE = "method", "reference"
 NOISIEST = 0.10  # quartiles further apart than this share of the median are not published
 NOISY = "noisy"
 HEADLINES = ("encrypt", "encrypt_total")
+# Stages of one probe or key; stages whose name ends with the gallery, as search@plaintext=1000.
+OF_ONE = ("encrypt", "encrypt_total", "decrypt", "serialise", "deserialise", "precompute", "pool", "keygen")
+OF_GALLERY = ("search", "match", "pack", "open", "answer", "enrol")
+LISTED_GALLERIES = ("plaintext=1000", "encrypted=16")
 SEARCHES_FOR_PRIMES = ("keygen",)  # its time varies by nature
 # Seconds of a call below which no sample is long enough: such a stage, often one that does nothing, has no ratio, and
 # its spread is the clock's. Encryption always has one.
@@ -141,4 +145,19 @@ def _security(timings: Timings, draw: NDArray[Any] | None = None) -> Estimate:
 
 SECURITY_BITS = Metric(
     "security_bits", "higher", "bit", _security, "NIST SP 800-57 part 1: 2048-bit moduli are 112 bits"
+)
+# What a listing names: of galleries of other sizes, of the wall's clock and of extrapolated stages there are the same.
+LISTED = (
+    *(
+        make(stage)
+        for stage in (
+            *OF_ONE,
+            *(f"{stage}@{gallery}" for stage in OF_GALLERY for gallery in LISTED_GALLERIES),
+        )
+        if stage != "answer@plaintext=1000"  # an encrypted gallery alone is asked for its most alike row
+        for make in (ratio, seconds)
+    ),
+    size("probe"),
+    size("memory"),
+    SECURITY_BITS,
 )

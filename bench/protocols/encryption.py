@@ -2,7 +2,8 @@
 
 Without a suffix a user encrypts with the public key, a ciphertext a feature, and matches against galleries of 1, 1,000
 and 10,000 plaintext and of 1, 16 and 64 encrypted rows. ``-packed``, ``-owner`` and ``-pool`` are encryption alone, in
-the other divisions: how a probe was encrypted does not change what matching it costs.
+the other divisions: how a probe was encrypted does not change what matching it costs. That of 16 features is small, for
+a first look.
 """
 
 from __future__ import annotations
@@ -46,17 +47,24 @@ def protocol(name: str, work: Work) -> Protocol:
         read=read,
         metrics=encryption.metrics(work),
         trials_sha256=work.sha256(),
-        about=f"{work.dimension} int8 features, {work.bits}-bit keys: {ABOUT[work.division]}",
+        about=(
+            f"{work.dimension} int8 features, {work.bits}-bit keys; division {work.division}: {ABOUT[work.division]}"
+        ),
         settings={"division": work.division},
+        shown=encryption.shown(work),
     )
 
 
-PROTOCOLS = tuple(
-    protocol(
-        f"encryption/random-{dimension}/{bits}-bit" + ("" if division == "public" else f"-{division}"),
-        Work(dimension, bits, division, GALLERIES if division == "public" else ()),
-    )
-    for dimension in (128, 512)
-    for bits in (2048, 3072)
-    for division in DIVISIONS
+SMALL = protocol("encryption/random-16/2048-bit", Work(16, 2048, galleries=(("plaintext", 16),), rounds=3))
+PROTOCOLS = (
+    SMALL,
+    *(
+        protocol(
+            f"encryption/random-{dimension}/{bits}-bit" + ("" if division == "public" else f"-{division}"),
+            Work(dimension, bits, division, GALLERIES if division == "public" else ()),
+        )
+        for dimension in (128, 512)
+        for bits in (2048, 3072)
+        for division in DIVISIONS
+    ),
 )

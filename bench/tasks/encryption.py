@@ -18,7 +18,7 @@ import json
 import math
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -31,8 +31,8 @@ from bench.measuring import DIVISIONS, MEASURE
 from bench.method import Configured
 from bench.metrics import timing
 from bench.metrics.metric import Metric
-from bench.metrics.timing import METHOD, REFERENCE, Timings
-from bench.protocol import Content, Protocol, Role, Sample, Scored, Task
+from bench.metrics.timing import METHOD, OF_GALLERY, OF_ONE, REFERENCE, Timings
+from bench.protocol import Content, Protocol, Reading, Role, Sample, Scored, Task
 from bench.scoring import scores
 from bench.worker import Raised, Worker
 
@@ -41,8 +41,7 @@ LONGEST_STAGE, EXTRAPOLATED_FROM = 60.0, 2.0  # seconds: what is not waited for,
 REPLICATES = 1000
 Session = tuple[str, int]  # a kind of gallery and its rows; ("", 0) is encryption alone
 ALONE: Session = ("", 0)
-BASE = ("encrypt", "encrypt_total", "decrypt", "serialise", "deserialise", "precompute", "pool", "keygen")
-OF_GALLERY = ("search", "match", "pack", "open", "answer", "enrol")
+SHOWN_GALLERIES: tuple[Session, ...] = (("plaintext", 16), ("plaintext", 1000), ("encrypted", 16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Work:
 
 def metrics(work: Work) -> tuple[Metric, ...]:
     """Every metric that the work can have; the first is the ratio of encryption, a pool's making included."""
-    base = [stage for stage in BASE if work.division == "pool" or stage not in ("encrypt_total", "pool")]
+    base = [stage for stage in OF_ONE if work.division == "pool" or stage not in ("encrypt_total", "pool")]
     if work.division == "pool":
         base.sort(key=lambda stage: stage != "encrypt_total")
     grown = [
@@ -85,6 +84,18 @@ def metrics(work: Work) -> tuple[Metric, ...]:
         *(timing.size(stage) for stage in ("probe", "memory", *(f"scores@{kind}={n}" for kind, n in work.galleries))),
         timing.SECURITY_BITS,
     )
+
+
+def shown(work: Work) -> tuple[str, ...]:
+    """The metrics that a board has room for, beside the headline."""
+    alone = ("encrypt", "decrypt") if work.division != "pool" else ("encrypt_total", "encrypt", "decrypt")
+    stages = [(stage, "seconds") for stage in alone] + [("decrypt", "ratio")]
+    for kind, rows in SHOWN_GALLERIES:
+        if (kind, rows) in work.galleries:
+            heads = [("search", "ratio")] if kind == "plaintext" else [("match", "seconds"), ("answer", "seconds")]
+            stages += [(f"{stage}@{kind}={rows}", figure) for stage, figure in heads]
+            stages += [(f"{stage}@{kind}={rows}", f"extrapolated_{figure}") for stage, figure in heads]
+    return ("security_bits", "bytes.probe", *(f"{stage}.{figure}" for stage, figure in stages))
 
 
 def ask(asking: Asking) -> None:
@@ -225,8 +236,13 @@ def _refuse_void(trials: Table) -> None:
     for role, bits in sorted(set(zip(trials["role"], trials["security"].tolist(), strict=True))):
         if bits < LEAST_SECURITY:
             found.add(f"{role}: its keys give {bits} bits of security, {LEAST_SECURITY} are the least")
+    refuse_void("Encryption was measured.", found)
+
+
+def refuse_void(asked: str, found: Set[str]) -> None:
+    """Raise ContractBroken where anything was found wrong."""
     if found:
-        raise ContractBroken("Encryption was measured.", f"{'. '.join(sorted(found))}.", "The result is void.")
+        raise ContractBroken(asked, f"{'. '.join(sorted(found))}.", "The result is void.")
 
 
 def _draws(rounds: int) -> Iterator[Any]:
@@ -294,4 +310,16 @@ TASK = Task(
     replicates=replicates,
     limit=limit,
     external=external,
+    reading=Reading(
+        legend=(
+            "Seconds are the processor's, over all processes of a method, for one call; a ratio is how many times as "
+            "long the reference takes in the same rounds. encrypt: one probe; search: a probe encrypted, matched "
+            "against so many plaintext rows, packed and opened; match and answer: the distance to each of so many "
+            "encrypted rows, and the most alike one. What has 'extrapolated' in its name was measured on fewer rows. "
+            "Intervals: 95 %, by bootstrap over rounds."
+        ),
+        counted="stages",
+        amiss="noisy",
+        column="noisy stages",
+    ),
 )

@@ -203,6 +203,11 @@ class _Prepared:
         return metric.compute(self.spotting, weights)
 
 
+def counted(trials: Table) -> Spotting:
+    """The videos of trials as the metrics count them."""
+    return _Prepared(trials).spotting
+
+
 def replicates(metrics: tuple[Metric, ...], trials: Table) -> Iterator[list[float]]:
     """The metrics under draw after draw of subjects, the same draws for the same trials."""
     prepared = _Prepared(trials)

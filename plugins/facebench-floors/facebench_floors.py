@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 DIMENSIONS = 128
 PICTURES, CLIPS = frozenset({"raw", "arcface-112", "flow-28"}), frozenset({"clip"})
-FACES, CLASSES = frozenset({"verification", "identification"}), frozenset({"micro_expression"})
+FACES, CLASSES = frozenset({"verification", "identification"}), frozenset({"micro_expression", "expression"})
 EVERY_SECONDS = 10.0  # how often random finds an expression,
 LASTING = (0.2, 0.5)  # and for how many seconds
 EMOTIONS = ("negative", "positive", "surprise")
@@ -30,7 +30,12 @@ def facebench_methods() -> list[bench.Method]:
             load_random,
             FACES | CLASSES | {"spotting"},
         ),
-        _floor("constant", "a vector of ones, and the first class, for all", load_constant, FACES | CLASSES),
+        _floor(
+            "constant",
+            "a vector of ones, the first class and no interval, for all",
+            load_constant,
+            FACES | CLASSES | {"spotting"},
+        ),
         _floor("majority", "the class that most of the others have", load_majority, CLASSES, trainable=True),
     ]
 
@@ -98,7 +103,7 @@ def _pixels(record: Any) -> Any:
 
 
 class Constant:
-    """Ones for everything, so that the first class is taken."""
+    """Ones for everything, so that the first class is taken, and nothing is found."""
 
     def embed(self, faces: Sequence[bench.Face]) -> NDArray[float32]:
         """float32 [n, 128], all 1."""
@@ -111,6 +116,10 @@ class Constant:
         import numpy as np
 
         return np.ones((len(records), len(labels)), np.float32)
+
+    def spot(self, clip: bench.Clip) -> list[list[Any]]:
+        """No interval."""
+        return []
 
 
 class Majority:

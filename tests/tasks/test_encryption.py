@@ -3,141 +3,28 @@
 from __future__ import annotations
 
 import math
-import secrets
 import statistics
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import numpy as np
 import pytest
+from toy_matchers import Caching, Claiming, Inexact, Leaking, Lossy, Misleading, Plain, Raises, Toy, Wrong, method
 
 import bench
 from bench import submission
 from bench.errors import ContractBroken, MethodFailed, Mismatch
 from bench.leaderboard import Entry
-from bench.measuring import MOST_REPEATS, measure
-from bench.metrics import timing
+from bench.measuring import MOST_REPEATS, PRIME, measure, transform
+from bench.metrics import METRICS, timing
 from bench.metrics.timing import NOISY, Timings
 from bench.protocols import encryption as protocols
 from bench.protocols.encryption import protocol
 from bench.results import Result
-from bench.tasks.encryption import TASK, Work, metrics
+from bench.tasks.encryption import TASK, Work, metrics, shown
 
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
 GALLERIES = (("plaintext", 3), ("encrypted", 2))
-
-
-class Toy:
-    """Adds a random pad and sends it along: exact, and no encryption at all."""
-
-    claimed = 0
-
-    def keygen(self, bits: int, division: str, gallery: str) -> None:
-        self.gallery, self.rows = gallery, None
-
-    def precompute(self, pooled: int) -> None:
-        pass
-
-    def enrol(self, rows: Any) -> None:
-        self.rows = rows.astype(int)
-
-    def encrypt(self, probe: Any) -> Any:
-        return self.padded(probe.astype(int).tolist())
-
-    def padded(self, values: list[int]) -> Any:
-        return [(value + (pad := secrets.randbits(32)), pad) for value in values]
-
-    def match(self, probe: Any) -> Any:
-        vector = np.array(self.decrypt(probe))
-        scores = self.rows @ vector if self.gallery == "plaintext" else ((self.rows - vector) ** 2).sum(axis=1)
-        return self.padded(scores.tolist())
-
-    def pack(self, scores: Any) -> Any:
-        return scores
-
-    def answer(self, probe: Any) -> int | None:
-        return int(np.argmin(self.decrypt(self.match(probe))))
-
-    def decrypt(self, encrypted: Any) -> list[int]:
-        return [value - pad for value, pad in encrypted]
-
-    def serialise(self, encrypted: Any) -> bytes:
-        return np.array(encrypted, "<i8").tobytes()
-
-    def deserialise(self, data: bytes) -> Any:
-        return np.frombuffer(data, "<i8").reshape(-1, 2).tolist()
-
-    def processes(self) -> tuple[int, ...]:
-        return ()
-
-    def security(self) -> int:
-        return self.claimed
-
-    def about(self) -> str:
-        return "a toy"
-
-    def close(self) -> None:
-        self.rows = None
-
-
-class Claiming(Toy):
-    claimed = 128
-
-
-class Leaking(Claiming):
-    def padded(self, values: list[int]) -> Any:
-        return [(value, 0) for value in values]
-
-
-class Inexact(Claiming):
-    def match(self, probe: Any) -> Any:
-        return [(value + 1, pad) for value, pad in super().match(probe)]
-
-
-class Wrong(Claiming):
-    def decrypt(self, encrypted: Any) -> list[int]:
-        return [max(value, 0) for value in super().decrypt(encrypted)]
-
-
-class Caching(Claiming):
-    """Keeps scores by the probe that they are of."""
-
-    def keygen(self, bits: int, division: str, gallery: str) -> None:
-        super().keygen(bits, division, gallery)
-        self.kept: dict[str, Any] = {}
-
-    def match(self, probe: Any) -> Any:
-        if repr(probe) not in self.kept:
-            self.kept[repr(probe)] = super().match(probe)
-        return self.kept[repr(probe)]
-
-
-class Lossy(Claiming):
-    def deserialise(self, data: bytes) -> Any:
-        return [[value - pad, 0] for value, pad in super().deserialise(data)]
-
-
-class Misleading(Claiming):
-    def answer(self, probe: Any) -> int | None:
-        return 1 - (super().answer(probe) or 0)
-
-
-class Plain(Claiming):
-    """Offers no encrypted gallery, and one division."""
-
-    def keygen(self, bits: int, division: str, gallery: str) -> None:
-        if division != "public" or gallery == "encrypted":
-            raise NotImplementedError("it is plain")
-        super().keygen(bits, division, gallery)
-
-
-def method(kind: type) -> bench.Method:
-    return bench.Method(
-        kind.__name__.lower(), frozenset({"encryption"}), lambda given: kind(), frozenset({"int8"}), licence="none"
-    )
 
 
 def session(gallery: str = "", rows: int = 0, **other: Any) -> dict[str, Any]:
@@ -223,6 +110,12 @@ def test_a_division_that_a_method_does_not_offer_is_refused(tmp_path: Path) -> N
         run(Plain, tmp_path, division="packed", galleries=())
 
 
+def test_a_matcher_that_raises_ends_its_cell_and_is_told_of(tmp_path: Path) -> None:
+    with pytest.raises(MethodFailed, match="It raised RuntimeError: not today"):
+        run(Raises, tmp_path)
+    assert not list(tmp_path.rglob("result.json"))
+
+
 def test_a_pool_is_charged_for_its_making(tmp_path: Path) -> None:
     result = run(Claiming, tmp_path, division="pool", galleries=())
     trials = made_trials(stages=("encrypt", "pool", "encrypt_total"))
@@ -233,7 +126,7 @@ def test_a_pool_is_charged_for_its_making(tmp_path: Path) -> None:
 def test_divisions_are_questions_of_their_own() -> None:
     digests = {one.digest for one in protocols.PROTOCOLS}
     names = {one.name for one in protocols.PROTOCOLS}
-    assert len(digests) == len(protocols.PROTOCOLS) == 16
+    assert len(digests) == len(protocols.PROTOCOLS) == 17
     assert {f"encryption/random-{d}/{b}-bit" for d in (128, 512) for b in (2048, 3072)} <= names
 
 
@@ -308,3 +201,29 @@ def test_no_vector_is_timed_twice() -> None:
 
     measure(Watching(), session(dimension=16))
     assert 3 <= len(seen) <= MOST_REPEATS + 2 and len(set(seen[1:])) == len(seen) - 1
+
+
+def test_the_kernels_of_the_machine_are_measured_in_the_same_session() -> None:
+    stages = measure(Claiming(), session())["stage"]
+    assert {"kernel.modexp_2048", "kernel.modexp_3072", "kernel.ntt", "kernel.copy"} <= set(stages)
+
+
+def test_the_transform_that_is_timed_is_linear_as_one_of_lattices_is() -> None:
+    a, b = (np.random.default_rng(seed).integers(0, PRIME, 64).astype(np.uint64) for seed in (0, 1))
+    joined = transform((a + b) % PRIME)
+    assert np.array_equal(joined, (transform(a) + transform(b)) % PRIME)
+
+
+def test_a_listing_names_the_families_of_figures() -> None:
+    assert {"encrypt.ratio", "search@plaintext=1000.ratio", "answer@encrypted=16.seconds", "bytes.probe"} <= set(
+        METRICS
+    )
+
+
+@pytest.mark.parametrize("division", ["public", "pool"])
+def test_a_board_shows_the_headline_stages_of_its_protocol(division: str) -> None:
+    galleries = (("plaintext", 1000), ("encrypted", 16), ("encrypted", 64)) if division == "public" else ()
+    work = Work(4, 2048, division, galleries)
+    named = {metric.name for metric in metrics(work)}
+    assert set(shown(work)) <= named and len(shown(work)) < 15
+    assert ("search@plaintext=1000.extrapolated_ratio" in shown(work)) == (division == "public")

@@ -11,6 +11,7 @@ import pytest
 
 import bench
 from bench.answers import read_table
+from bench.checkpoints import read_snapshot
 from bench.errors import WrongUse
 from bench.protocols.lfw import IMAGES
 from bench.tasks import identification
@@ -125,8 +126,8 @@ def test_a_fitted_method_learns_from_people_who_are_neither_enrolled_nor_searche
 ) -> None:
     result = asked("spy")
     assert result.failures == 0 and value(result, "rank-1") == 1
-    with np.load(next(tmp_path.rglob("training/checkpoint.npz"))) as checkpoint:
-        assert len(checkpoint["weights/labels"]) == PEOPLE
+    checkpoint = read_snapshot(next(tmp_path.rglob("training/checkpoint.safetensors")))
+    assert len(checkpoint.weights["labels"]) == PEOPLE
 
 
 def test_a_limit_keeps_mated_and_other_probes_in_turn(asked: Callable[..., bench.Result], tmp_path: Path) -> None:

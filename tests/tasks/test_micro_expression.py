@@ -197,7 +197,7 @@ def spy() -> bench.Method:
 def test_a_fitted_method_learns_from_all_subjects_but_the_one_it_answers(asked: Asked, tmp_path: Path) -> None:
     result = asked(spy())
     assert (value(result, "uf1"), result.failures) == (1, 0)
-    folds = sorted(path.parent.name for path in tmp_path.glob("out/**/checkpoint.npz"))
+    folds = sorted(path.parent.name for path in tmp_path.glob("out/**/checkpoint.safetensors"))
     assert folds == [f"subject-{number:04d}" for number in range(SUBJECTS)]
     answered = [len(read_table(path)["key"]) for path in sorted(tmp_path.glob("out/**/part-*.parquet"))]
     assert sorted(answered) == [3, 4, 4, 4, 4]
@@ -247,7 +247,7 @@ def test_a_run_that_lost_a_fold_and_some_answers_ends_with_the_same_bytes(asked:
     kept = [result, result.with_name("trials.parquet"), *sorted(result.parent.glob("subject-*/part-*.parquet"))]
     before = [path.read_bytes() for path in kept]
     result.unlink()
-    (result.parent / "subject-0001" / "checkpoint.npz").unlink()
+    (result.parent / "subject-0001" / "checkpoint.safetensors").unlink()
     for fold in (1, 2):
         (result.parent / f"subject-{fold:04d}" / "part-00000.parquet").unlink()
     asked(spy())

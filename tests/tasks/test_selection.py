@@ -160,7 +160,7 @@ def test_a_fit_sees_neither_the_tested_subject_nor_those_that_choose(asked: Aske
     for tested, fold in folds(tmp_path / "out"):
         others = [number for pixel, number in NUMBERS.items() if pixel != tested]
         held = {pixel_of[number] for number in held_back(others, NUMBERS[tested], 5)}
-        fitted_on = set(read_snapshot(fold / "checkpoint.npz").weights["people"].tolist())
+        fitted_on = set(read_snapshot(fold / "checkpoint.safetensors").weights["people"].tolist())
         assert len(held) == 1 and fitted_on == set(range(SUBJECTS)) - held - {tested}
         told = json.loads((fold / "selection.json").read_text())
         assert told["measures"] == [1] * STEPS, "whoever chooses was not fitted on, in another process than the fit's"
@@ -202,10 +202,10 @@ def test_a_fit_killed_in_the_middle_of_a_fold_goes_on_to_the_same_bytes(
     stopped = spy(right, tmp_path / "stop")
     with pytest.raises(MethodFailed, match="exit status 3"):
         asked(stopped, select, "stopped")
-    left = {path.name for path in (tmp_path / "stopped").rglob("*.npz")}
-    assert left == {"000000001.npz", "000000002.npz", "stopped.npz"}
+    left = {path.name for path in (tmp_path / "stopped").rglob("*.safetensors")}
+    assert left == {"000000001.safetensors", "000000002.safetensors", "stopped.safetensors"}
     asked(stopped, select, "stopped")
-    for kind in ("*.npz", "*.parquet", "selection.json", "result.json"):
+    for kind in ("*.safetensors", "*.parquet", "selection.json", "result.json"):
         whole, again = sorted((tmp_path / "whole").rglob(kind)), sorted((tmp_path / "stopped").rglob(kind))
         assert [path.relative_to(tmp_path / "whole") for path in whole] == [
             path.relative_to(tmp_path / "stopped") for path in again
@@ -217,9 +217,9 @@ def test_a_snapshot_that_was_cut_off_is_named_with_the_fold_to_fit_again(asked: 
     method = spy(lambda step, subject: True, tmp_path / "stop")
     with pytest.raises(MethodFailed):
         asked(method, "validation")
-    (first,) = tmp_path.rglob("000000001.npz")
+    (first,) = tmp_path.rglob("000000001.safetensors")
     first.write_bytes(first.read_bytes()[:-30])
-    with pytest.raises(RunDamaged, match=rf"000000001\.npz(.|\n)*remove {first.parent.parent},"):
+    with pytest.raises(RunDamaged, match=rf"000000001\.safetensors(.|\n)*remove {first.parent.parent},"):
         asked(method, "validation")
     shutil.rmtree(first.parent.parent)
     assert value(asked(method, "validation")) == 1
@@ -228,14 +228,15 @@ def test_a_snapshot_that_was_cut_off_is_named_with_the_fold_to_fit_again(asked: 
 def test_of_a_finished_fold_one_snapshot_is_kept_and_leftovers_go(asked: Asked, tmp_path: Path) -> None:
     method = spy(lambda step, subject: True)
     asked(method, "validation")
-    assert {path.name for path in tmp_path.rglob("*.npz")} == {"checkpoint.npz"}
+    assert {path.name for path in tmp_path.rglob("*.safetensors")} == {"checkpoint.safetensors"}
     _, fold = next(folds(tmp_path / "out"))
     (tmp_path / "out" / "result.json").unlink()
     (fold / "snapshots").mkdir()
-    for name in ("stopped.npz", "snapshots/000000002.npz"):  # as if it was killed before it had cleared them
-        (fold / name).write_bytes((fold / "checkpoint.npz").read_bytes())
+    # As if it was killed before it had cleared them.
+    for name in ("stopped.safetensors", "snapshots/000000002.safetensors"):
+        (fold / name).write_bytes((fold / "checkpoint.safetensors").read_bytes())
     asked(method, "validation")
-    assert {path.name for path in tmp_path.rglob("*.npz")} == {"checkpoint.npz"}
+    assert {path.name for path in tmp_path.rglob("*.safetensors")} == {"checkpoint.safetensors"}
 
 
 def test_steps_that_do_not_count_up_are_refused_where_one_is_chosen(asked: Asked) -> None:

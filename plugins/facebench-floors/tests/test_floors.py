@@ -36,10 +36,10 @@ def test_a_card_says_that_it_is_a_floor_and_was_trained_on_nothing(method: bench
 
 
 def test_each_floor_answers_what_it_can_and_only_the_majority_is_fitted() -> None:
-    faces, classes = {"verification", "identification"}, {"micro_expression"}
+    faces, classes = {"verification", "identification"}, {"micro_expression", "expression"}
     assert {method.name: method.tasks for method in (RANDOM, CONSTANT, MAJORITY)} == {
         "random": faces | classes | {"spotting"},
-        "constant": faces | classes,
+        "constant": faces | classes | {"spotting"},
         "majority": classes,
     }
     assert [method.trainable for method in (RANDOM, CONSTANT, MAJORITY)] == [False, False, True]
@@ -153,3 +153,7 @@ def test_a_clip_without_frames_has_no_intervals() -> None:
 @bench.parametrize_with_checks(["majority"])
 def test_the_majority_plays_by_the_rules(check: Any) -> None:
     check()
+
+
+def test_the_constant_method_finds_no_interval() -> None:
+    assert CONSTANT.load(bench.Load()).spot(bench.Clip("k", np.zeros((9, 8, 8, 3), np.uint8), 20.0)) == []

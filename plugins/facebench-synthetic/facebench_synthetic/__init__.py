@@ -6,7 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from facebench_synthetic.event import Event
     from facebench_synthetic.expression import EMOTIONS, UNITS, Expression
+    from facebench_synthetic.film import Film, pictures
     from facebench_synthetic.identity import Identity
     from facebench_synthetic.scene import Scene
     from facebench_synthetic.view import FRAMES, landmarks, render
@@ -17,13 +19,16 @@ _HOMES = {
     "EMOTIONS": "expression",
     "FRAMES": "view",
     "UNITS": "expression",
+    "Event": "event",
     "Expression": "expression",
     "Face": "world",
+    "Film": "film",
     "Identity": "identity",
     "Scene": "scene",
     "clip": "world",
     "landmarks": "view",
     "mesh": "world",
+    "pictures": "film",
     "render": "view",
     "sweep": "world",
 }
@@ -31,13 +36,16 @@ __all__ = [
     "EMOTIONS",
     "FRAMES",
     "UNITS",
+    "Event",
     "Expression",
     "Face",
+    "Film",
     "Identity",
     "Scene",
     "clip",
     "landmarks",
     "mesh",
+    "pictures",
     "render",
     "sweep",
 ]

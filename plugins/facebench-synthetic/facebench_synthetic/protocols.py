@@ -9,7 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bench
+from bench.protocols import inversion
+from bench.protocols.encrypted_pairs import under_encryption
 from bench.tasks import identification, verification
+from facebench_synthetic.clip_protocols import LONG_CLIPS, SHORT_CLIPS
+from facebench_synthetic.face_protocols import EXPRESSIONS
 
 if TYPE_CHECKING:
     from facebench_synthetic.world import Face
@@ -34,7 +38,7 @@ DATA = bench.Data(
 @bench.hookimpl
 def facebench_protocols() -> list[bench.Protocol]:
     """The protocols of this plugin."""
-    return [FACES, GALLERY]
+    return [FACES, GALLERY, EXPRESSIONS, LONG_CLIPS, SHORT_CLIPS, *ENCRYPTED, *INVERSIONS]
 
 
 def face(name: str) -> Face:
@@ -135,3 +139,5 @@ GALLERY = _protocol(
     "f420068db6cce0a95157c6e925edaee9af1ea182344b9550df75ba4d6171e875",
     "60 synthetic people enrolled with one picture each, 180 searches for them and 180 for others",
 )
+ENCRYPTED = under_encryption(FACES, "encryption/synthetic/faces")
+INVERSIONS = inversion.over(FACES, ("1e-2", "1e-1"))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facebench_synthetic import part, shape
+from facebench_synthetic.event import Event, played
 from facebench_synthetic.expression import MOVES, Expression, moved
 from facebench_synthetic.field import PI, Floats, sine, smooth
 from facebench_synthetic.head import LIP, MIDDLE, SLITS
@@ -114,13 +115,8 @@ def clip(
             f"onset, apex and offset must rise within the clip's {length} frames, got {onset}, {apex} and {offset}: "
             "give 0 <= onset < apex < offset < length"
         )
-    frames = []
-    for frame in range(length):
-        rising, falling = (frame - onset) / (apex - onset), (offset - frame) / (offset - apex)
-        share = max(min(rising, falling), 0.0)
-        level = share * share * (3.0 - 2.0 * share) * intensity
-        frames.append(Face(identity, Expression.of({action_unit: level} if level else {}), scene))
-    return frames
+    event = Event(onset, apex, offset, Expression.of({action_unit: intensity}))
+    return [Face(identity, played([event], frame), scene) for frame in range(length)]
 
 
 def sweep(face: Face, attribute: str, values: Iterable[float]) -> Iterator[Face]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facebench_synthetic import protocols
+from facebench_synthetic import face_protocols, protocols
 
 import bench
 
@@ -62,3 +62,16 @@ def test_every_shot_of_a_person_is_another_picture() -> None:
 def test_listing_the_protocols_loads_no_numpy() -> None:
     code = "import sys, facebench_synthetic.protocols as p; p.facebench_protocols(); print('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_the_look_of_the_expressions_is_the_pinned_one_and_each_person_shows_every_one() -> None:
+    digest = hashlib.sha256()
+    for name in [f"p{who}/{emotion}" for who in range(3) for emotion in face_protocols.EMOTIONS]:
+        digest.update(face_protocols.picture(name).tobytes())
+    assert digest.hexdigest() == face_protocols.LOOK
+    content = face_protocols.EXPRESSIONS.read(NOWHERE)
+    assert np.bincount(content.truth.truth).tolist() == [24] * 7
+    samples, labels = content.truth.training()
+    assert np.bincount(labels).tolist() == [24] * 7
+    people = [{sample.name.partition("/")[0] for sample in part} for part in (content.samples, samples)]
+    assert not people[0] & people[1]
