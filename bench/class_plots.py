@@ -140,3 +140,11 @@ def by_subject(drawn: Sequence[Drawn], told: Sequence[tuple[Any, Any, Any]], val
     axes.legend(fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     below.set(xlabel="subject, by the first result", ylabel=counted)
     return figure
+
+
+def plain_ticks(axis: Any) -> None:
+    """Powers of ten of a logarithmic axis as plain numbers; names are drawn without mathematics, so ticks are, too."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())

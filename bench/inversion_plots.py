@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.class_plots import COLOURS
+from bench.class_plots import COLOURS, plain_ticks
 from bench.metrics.inversion import BEST, CLEAN, LAST, TYPE_1, Attack
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 RATE = "1e-2"
 STYLES = {BEST: "solid", LAST: "dashed"}
-CURVES = (("asr1", "passes at the clean EER threshold, type 1"), ("cosine", "cosine with the attacked image"))
+CURVES = (("asr1", "passes at the clean EER threshold"), ("cosine", "cosine with the attacked image"))
 SUCCESS, UTILITY = "best.asr1", f"{CLEAN}accuracy"
 LONGEST_NAME = 40
 
@@ -36,9 +36,11 @@ def _curves(drawn: Sequence[Drawn]) -> Any:
             for image, style in STYLES.items():
                 points = [c.points for c in one.entry.result.curves if c.name == f"{image}.{name} {target}"]
                 for x, y in (zip(*curve, strict=True) for curve in points if curve):
-                    label = f"{_short(one.name)}, {image}"
+                    label = f"{_attack(one)}, {image}"
                     axes.plot(x, y, color=colour, linestyle=style, marker=".", linewidth=1.6, label=label)
         axes.set(xscale="log", xlabel="queries a target", ylabel=title)
+    for axes in figure.axes:
+        plain_ticks(axes.xaxis)
     figure.axes[0].set_ylim(-0.02, 1.02)
     figure.axes[-1].legend(fontsize=9, loc="upper left", bbox_to_anchor=(0, -0.15))
     figure.suptitle(_protocols(drawn), fontsize=10)
@@ -60,10 +62,10 @@ def _matrix(drawn: Sequence[Drawn]) -> Any:
         if np.isfinite(share):
             axes.text(column, row, f"{share:.0%}", ha="center", va="center", color="white" if share > 0.6 else "0.1")
     axes.set_xticks(range(len(names)), map(_short, names), rotation=30, ha="right")
-    axes.set_yticks(range(len(drawn)), [_short(one.name) for one in drawn])
-    axes.set(xlabel=f"embedder that looks, at its clean threshold of FMR {RATE}; crops are not aligned again")
+    axes.set_yticks(range(len(drawn)), [_attack(one) for one in drawn])
+    axes.set(xlabel=f"embedder that looks, at its clean\nthreshold of FMR {RATE}, crops as queried")
     axes.grid(False)
-    figure.suptitle(f"{_protocols(drawn)}: the best image queried, type 1", fontsize=10)
+    figure.suptitle(f"{_protocols(drawn)}:\nthe best image queried, type 1", fontsize=10)
     return figure
 
 
@@ -88,7 +90,8 @@ def _trade(drawn: Sequence[Drawn]) -> Any:
             low, high = success.low, success.high
             if low is not None and high is not None:
                 axes.vlines(utility.value, low, high, color=colour, linewidth=1.2)
-            axes.plot(utility.value, success.value, "o", color=colour, label=_short(one.name))
+            label = f"{_attack(one)} on {_short(Attack(one.trials).target)}"
+            axes.plot(utility.value, success.value, "o", color=colour, label=label)
     axes.set(xlabel=f"{UTILITY} of the target", ylabel=f"{SUCCESS}, with its interval of 95 %", ylim=(-0.02, 1.02))
     axes.set_title(_protocols(drawn), loc="left", fontsize=10)
     axes.legend(fontsize=9, loc="best")
@@ -97,6 +100,12 @@ def _trade(drawn: Sequence[Drawn]) -> Any:
 
 def _protocols(drawn: Sequence[Drawn]) -> str:
     return ", ".join(dict.fromkeys(one.entry.result.protocol for one in drawn))
+
+
+def _attack(one: Drawn) -> str:
+    """Which attack a result is of, and what protects from it."""
+    roles = one.entry.result.roles
+    return _short(" against ".join(";".join(roles[role]) for role in ("attack", "protection") if role in roles))
 
 
 def _short(name: str) -> str:

@@ -24,7 +24,7 @@ GROUP = "facebench"
 CODE = (".py", ".toml", ".json", ".txt", ".csv")
 MOST_CODE = 8 << 20
 CONFIG = "config.json"  # what the Hub's libraries have beside weights
-SETTINGS = (".json", ".txt", ".model")  # and what they read with it: of processors and tokenizers
+SETTINGS = (".json", ".txt", ".model", ".jinja")  # and what they read with it: of processors and tokenizers
 MOST_SETTINGS = 64 << 20
 DEPENDENCY = re.compile(r"[\w\s.\[\],<>=!~;*+@:/()\"'-]{1,200}", re.ASCII)
 

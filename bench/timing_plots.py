@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bench.class_plots import COLOURS
+from bench.class_plots import COLOURS, plain_ticks
 from bench.measuring import GALLERIES
 from bench.metrics.timing import METHOD, REFERENCE, Timings
 
@@ -113,7 +113,7 @@ def _growth(parties: Sequence[Party], title: str) -> Any:
                 axes.plot(size, value, "o", color=colour, markerfacecolor=fill, markersize=5)
             sizes |= set(rows)
     axes.set(xscale="log", yscale="log", xlabel="rows of the gallery", ylabel="CPU seconds of a search, all processes")
-    _plain_ticks(axes.yaxis)
+    plain_ticks(axes.yaxis)
     axes.set_xticks(sorted(sizes), [f"{size:,}" for size in sorted(sizes)])
     axes.minorticks_off()
     axes.set_title(_told(title, "hollow", parties), loc="left", fontsize=10)
@@ -160,14 +160,6 @@ def _stack(axes: Any, place: int, taken: Sequence[float]) -> None:
         left += share
 
 
-def _plain_ticks(axis: Any) -> None:
-    """Powers of ten of a logarithmic axis as plain numbers; names are drawn without mathematics, so ticks are, too."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
-
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
-
-
 def _encryption(parties: Sequence[Party], title: str) -> Any:
     """CPU seconds of encrypting and decrypting one probe, on a logarithmic axis."""
     from matplotlib.figure import Figure
@@ -186,7 +178,7 @@ def _encryption(parties: Sequence[Party], title: str) -> Any:
         axes.annotate(f"{seconds:.3g} s", (seconds, place), (7, 0), textcoords="offset points", va="center", fontsize=9)
     axes.set_yticks(range(len(rows)), [f"{party.name}, {stage}" for party, stage in rows])
     axes.set(xscale="log", xlabel="CPU seconds of one probe, all processes", ylim=(len(rows) - 0.4, -0.6))
-    _plain_ticks(axes.xaxis)
+    plain_ticks(axes.xaxis)
     axes.margins(x=0.15)
     axes.set_title(title, loc="left", fontsize=10)
     return figure
