@@ -92,7 +92,8 @@ def _trade(drawn: Sequence[Drawn]) -> Any:
                 axes.vlines(utility.value, low, high, color=colour, linewidth=1.2)
             label = f"{_attack(one)} on {_short(Attack(one.trials).target)}"
             axes.plot(utility.value, success.value, "o", color=colour, label=label)
-    axes.set(xlabel=f"{UTILITY} of the target", ylabel=f"{SUCCESS}, with its interval of 95 %", ylim=(-0.02, 1.02))
+    axes.set(xlabel=f"{UTILITY} of the target", ylabel=f"{SUCCESS}, with its interval of 95 %")
+    axes.set(xlim=(0.48, 1.02), ylim=(-0.02, 1.02))
     axes.set_title(_protocols(drawn), loc="left", fontsize=10)
     axes.legend(fontsize=9, loc="best")
     return figure
