@@ -175,7 +175,7 @@ def show_board(board: leaderboard.Board) -> None:
     if metrics:
         results = [row.entry.result for row in board.rows]
         floors = [any(card.floor for card in result.cards.values()) for result in results]
-        names = [r.name + (" (floor)" if floor else "") for r, floor in zip(results, floors, strict=True)]
+        names = [r.title + (" (floor)" if floor else "") for r, floor in zip(results, floors, strict=True)]
         shown = [
             ("rank", [row.rank for row in board.rows]),
             ("method", names),
@@ -193,7 +193,7 @@ def show_board(board: leaderboard.Board) -> None:
         if hidden := [head for head, _ in shown[len(grid.columns) :]]:
             console.print(f"[dim]not shown at this width: {escape(', '.join(hidden))}[/]")
     for entry, why in board.apart:
-        console.print(f"[dim]not ranked: {escape(entry.result.name)} ({escape(why)})[/]")
+        console.print(f"[dim]not ranked: {escape(entry.result.title)} ({escape(why)})[/]")
 
 
 def show_boards(outcomes: list[suite.Outcome]) -> None:

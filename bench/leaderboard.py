@@ -156,7 +156,7 @@ def markdown(board: Board, protocol: Protocol | None, reported: list[dict[str, A
         lines += [_methods_table(board, reading), ""]
     if board.apart:
         lines += ["## Not ranked", ""]
-        lines += [f"- {plain(why)}: {plain(e.result.name)}" for e, why in board.apart] + [""]
+        lines += [f"- {plain(why)}: {plain(e.result.title)}" for e, why in board.apart] + [""]
     if reported:
         lines += ["## Reported elsewhere, not measured here", "", *_reported(reported), ""]
     if protocol is not None:
@@ -170,7 +170,8 @@ def markdown(board: Board, protocol: Protocol | None, reported: list[dict[str, A
             "",
         ]
         others = "".join(f" --role {plain(role)}={plain(role).upper()}" for role in first.roles if role != "method")
-        call = f"{' '.join(board.protocol.split())} --method METHOD{others}"
+        own = " --method METHOD" if "method" in first.roles else ""
+        call = f"{' '.join(board.protocol.split())}{own}{others}"
         lines += [f"    facebench run {call} --data DIR --models DIR", ""]
     return "\n".join(lines)
 
@@ -198,7 +199,7 @@ def _results_table(board: Board) -> str:
     body = []
     for row, text in zip(board.rows, spreads, strict=True):
         result = row.entry.result
-        name = plain(result.name) + (" (floor)" if any(c.floor for c in result.cards.values()) else "")
+        name = plain(result.title) + (" (floor)" if any(c.floor for c in result.cards.values()) else "")
         scores = [number(result.score(metric)) for metric in others]
         first = number(result.scores[0], interval=True)
         body.append([row.rank, name, first, *([text] if folds else []), *scores])
@@ -209,12 +210,10 @@ def _legend(board: Board, reading: Reading) -> str:
     there = set(columns(board))
     told = [(row, s) for row in board.rows for s in row.entry.result.scores if s.note and s.metric in there]
     noisy = [s for _, s in told if s.note.startswith(NOISY)]
-    # Of a board that shows some metrics only, a note is of a row's own.
-    notes = {
-        f"{row.entry.result.name}: {s.note}" if board.shown else s.note
-        for row, s in told
-        if not s.note.startswith(NOISY)
-    }
+    notes: dict[str, list[str]] = {}
+    for row, score in told:
+        if not score.note.startswith(NOISY) and row.entry.result.title not in notes.setdefault(score.note, []):
+            notes[score.note].append(row.entry.result.title)
     text = reading.legend
     if any(row.entry.result.scores[0].standard_error is not None for row in board.rows):
         text += " s.e.: standard error of the mean over folds."
@@ -222,20 +221,28 @@ def _legend(board: Board, reading: Reading) -> str:
     if noisy:
         text += f"{MARK}: noisy, quartiles over {NOISIEST:.0%} of the median apart."
     if board.shown:
-        text += " Every stage is in the results' files."
-    return text + "".join(f" {_sentence(note)}" for note in sorted(notes))
+        text += " All other metrics are in the results' files."
+    for note, names in sorted(notes.items()):
+        # Of a board that shows some metrics only, a note is of a row's own.
+        whose = f" ({'; '.join(names)})" if board.shown and len(names) < len(board.rows) else ""
+        text += f" {_sentence(note + whose)}"
+    return text
 
 
 def _methods_table(board: Board, reading: Reading) -> str:
-    body = []
-    for row in board.rows:
-        result = row.entry.result
+    """A row a method, whatever roles and cells it is in; failures are those of all of its cells."""
+    cards, counts = {}, dict[str, list[int]]()
+    for result in (row.entry.result for row in board.rows):
         for name, card in result.cards.items():
-            marks = dict.fromkeys(card.trained_on, "") | dict.fromkeys(card.withdrawn, " (withdrawn by its publisher)")
-            trained = ", ".join(data + mark for data, mark in marks.items()) or "nothing"
-            failed = f"{result.failures:,} of {result.samples:,}"
-            made = f"{card.distribution} {card.version}"
-            body.append([plain(cell) for cell in (name, card.licence, trained, made, failed)])
+            cards[name] = card
+            count = counts.setdefault(name, [0, 0])
+            count[0], count[1] = count[0] + result.failures, count[1] + result.samples
+    body = []
+    for name, card in cards.items():
+        marks = dict.fromkeys(card.trained_on, "") | dict.fromkeys(card.withdrawn, " (withdrawn by its publisher)")
+        trained = ", ".join(data + mark for data, mark in marks.items()) or "nothing"
+        failed, made = "{:,} of {:,}".format(*counts[name]), f"{card.distribution} {card.version}"
+        body.append([plain(cell) for cell in (name, card.licence, trained, made, failed)])
     return as_table(["method", "licence", "trained on", "plugin", reading.column], body)
 
 
@@ -295,7 +302,7 @@ def index(boards: Mapping[str, Board]) -> str:
                 str(len(board.rows)),
                 plain(headline),
                 best,
-                ", ".join(plain(r.name) for r in leaders),
+                ", ".join(plain(r.title) for r in leaders),
             ]
         )
     table = as_table(["board", "methods", "headline", "best [95 %]", "first"], body)

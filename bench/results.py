@@ -109,6 +109,11 @@ class Result:
             return ";".join(self.roles["method"])
         return " ".join(f"{role}={';'.join(names)}" for role, names in sorted(self.roles.items()))
 
+    @property
+    def title(self) -> str:
+        """The name, and the seed where it is another one than 0, as boards tell rows apart."""
+        return f"{self.name} (seed {self.provenance.seed})" if self.provenance.seed else self.name
+
     def score(self, metric: str) -> Score | None:
         """The score of that metric, or None."""
         return next((score for score in self.scores if score.metric == metric), None)

@@ -33,7 +33,9 @@ def made(name: str, *scores: Score, card: dict[str, Any] | None = None, **fields
     """A result with those scores, official unless said otherwise."""
     known: dict[str, Any] = {"licence": "MIT", "trained_on": (), "withdrawn": (), "floor": False}
     known |= {"distribution": "toys", "version": "1", "code": "", "weights": {}}
-    source = Provenance("0", "f" * 64, 0, fields.pop("limit", None), 8, 1, "cpu", fields.pop("external", False), "")
+    source = Provenance(
+        "0", "f" * 64, fields.pop("seed", 0), fields.pop("limit", None), 8, 1, "cpu", fields.pop("external", False), ""
+    )
     given: dict[str, Any] = {"schema": SCHEMA, "protocol": PROTOCOL.name, "digest": "d" * 64, "official": True}
     given |= {"roles": {"method": (name,)}, "cards": {name: Card(**known | (card or {}))}, "curves": ()}
     given |= {"samples": 1200, "failures": 0, "reasons": {}, "trials_sha256": "", "provenance": source}
@@ -171,12 +173,19 @@ def test_a_row_shows_rank_headline_standard_error_and_every_other_metric() -> No
     assert cells(text, "mine")[0] == ["1", "mine", "90.00 [89.00, 91.00]", "1.23", "2.10", "0.00"]
 
 
+def test_a_method_in_several_rows_has_its_card_once_and_its_failures_summed() -> None:
+    text = page(entry("mine", score(0.9), failures=2), entry("mine", score(0.8), seed=1, failures=1))
+    assert [row[:2] for row in cells(text, "mine (seed 1)")] == [["2", "mine (seed 1)"]]
+    card = [row for row in cells(text, "mine") if row[0] == "mine"]
+    assert [row[-1] for row in card] == ["3 of 2,400"]
+
+
 def test_a_board_that_has_not_room_for_every_metric_shows_those_its_protocol_names() -> None:
     many = [Score(f"stage-{i}", i, None, None, "lower", "s", note="from 2 of 8 rows" * (i == 3)) for i in range(60)]
     board = leaderboard.rank([entry("a", score(0.9), *many[:3]), entry("b", score(0.5), *many)], unknown, SHOWN)
     assert leaderboard.columns(board) == ["accuracy", "stage-3", "stage-1"]
     text = leaderboard.markdown(board, PROTOCOL, [])
-    assert "stage-2" not in text and "B: from 2 of 8 rows." in text
+    assert "stage-2" not in text and "From 2 of 8 rows (b)." in text
     assert cells(text, "a")[0][3:] == ["–", "1"]
 
 

@@ -24,7 +24,7 @@ from bench.method import Configured
 from bench.metrics import classification, resampling
 from bench.metrics.classification import Classified
 from bench.metrics.metric import Estimate, Metric
-from bench.protocol import Content, Protocol, Role, Sample, Scored, Task, opaque_order
+from bench.protocol import Content, Protocol, Reading, Role, Sample, Scored, Task, opaque_order
 from bench.scoring import scores
 
 if TYPE_CHECKING:
@@ -199,4 +199,5 @@ TASK = Task(
     replicates=replicates,
     limit=limit,
     external=external,
+    reading=Reading(legend="Rates in percent. Intervals: 95 %, by bootstrap over subjects."),
 )

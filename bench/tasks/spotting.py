@@ -25,7 +25,7 @@ from bench.method import Configured
 from bench.metrics import resampling
 from bench.metrics.metric import Estimate, Metric
 from bench.metrics.spotting import BY_TYPE, SPOTTING, Span, Spotting, Video
-from bench.protocol import Content, Protocol, Role, Sample, Scored, Task, opaque_order
+from bench.protocol import Content, Protocol, Reading, Role, Sample, Scored, Task, opaque_order
 from bench.scoring import scores
 
 if TYPE_CHECKING:
@@ -284,4 +284,5 @@ TASK = Task(
     replicates=replicates,
     limit=limit,
     external=external,
+    reading=Reading(legend="Rates in percent. Intervals: 95 %, by bootstrap over subjects."),
 )
