@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 MOST_BYTES = 4 << 30
 LANDMARKS = 10
 _IMAGE = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,100}\.(?:jpg|jpeg|png)"
-_ID, _REAL = r"[0-9]{1,9}", r"-?[0-9]{1,6}(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,2})?"
+MOST_ID = 10**9 - 1
+_ID, _REAL = r"0*[0-9]{1,9}", r"-?[0-9]{1,6}(?:\.[0-9]{1,20})?(?:[eE][-+]?[0-9]{1,2})?"
 _NUMBERED = {f"p{i}": "float32" for i in range(LANDMARKS)}
 
 
@@ -41,7 +42,7 @@ class Layout:
 
 PAIRS = Layout(
     {"reference": "int32", "probe": "int32", "mated": "int8"},
-    re.compile(rf"{_ID} {_ID} [01]", re.ASCII),
+    re.compile(rf"{_ID} {_ID} 0*[01]", re.ASCII),
     "template, template, 0 or 1",
 )
 MEDIA = Layout(
@@ -118,7 +119,7 @@ def _plain(table: Any) -> bool:
         elif pa.types.is_floating(column.type):
             fits = compute.is_finite(column)
         else:
-            fits = compute.greater_equal(column, 0)
+            fits = compute.and_(compute.greater_equal(column, 0), compute.less_equal(column, MOST_ID))
         if name == "score":
             fits = compute.and_(fits, compute.greater_equal(column, 0))
         if name == "mated":
