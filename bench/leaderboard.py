@@ -223,8 +223,7 @@ def _legend(board: Board, reading: Reading) -> str:
     if board.shown:
         text += " All other metrics are in the results' files."
     for note, names in sorted(notes.items()):
-        # Of a board that shows some metrics only, a note is of a row's own.
-        whose = f" ({'; '.join(names)})" if board.shown and len(names) < len(board.rows) else ""
+        whose = f" ({'; '.join(names)})" if len(names) < len(board.rows) else ""
         text += f" {_sentence(note + whose)}"
     return text
 

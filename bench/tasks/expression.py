@@ -32,7 +32,7 @@ from bench.metrics.expression import ACCURACY, UNKNOWN, compatible
 from bench.metrics.expression_trials import NOT_KNOWN, REPLICATES, UNSEEN, UNTRAINED, ExpressionTrials, other_naming
 from bench.metrics.metric import Metric
 from bench.parsed import table
-from bench.protocol import Content, Protocol, Role, Sample, Scored, Task, opaque_order
+from bench.protocol import Content, Protocol, Reading, Role, Sample, Scored, Task, opaque_order
 from bench.questions import GENERATE, LISTED, LOGLIK, PMI, Strategy, ways, wordings
 from bench.replies import read_replies
 from bench.scoring import scores
@@ -289,5 +289,6 @@ TASK = Task(
     replicates=replicates,
     limit=limit,
     external=external,
+    reading=Reading(legend="Rates in percent. Intervals: 95 %, by bootstrap over pictures, copies of one together."),
     decide=decide,
 )
