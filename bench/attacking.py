@@ -45,6 +45,14 @@ class Guard:
         return self.protected.tell(scores, self.threshold)
 
 
+def budget_of(attack: Configured) -> int:
+    """The queries that each target may be asked; raises WrongUse for fewer than one."""
+    budget = int(attack.asked["budget"])
+    if budget < 1:
+        raise WrongUse(f"A budget of {budget} queries was given.", "It is 1 or more.")
+    return budget
+
+
 @dataclass(frozen=True, slots=True)
 class Raid:
     """One attack on some targets of a cell.
@@ -89,9 +97,7 @@ class Raid:
         return face
 
     def _terms(self) -> Terms:
-        budget, access = int(self.attack.asked["budget"]), self.asking.protocol.settings["access"]
-        if budget < 1:
-            raise WrongUse(f"A budget of {budget} queries was given.", "It is 1 or more.")
+        budget, access = budget_of(self.attack), self.asking.protocol.settings["access"]
         if self.guard is not None:
             if access == GRADIENT:
                 raise Mismatch("A protected target was to be attacked by its gradient.", "No protection passes it on.")

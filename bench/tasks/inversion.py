@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.answers import Table, joined
 from bench.asking import ALL, Asking
-from bench.attacking import ATTACK, EIGHT_BIT, Guard, Raid, keep
+from bench.attacking import ATTACK, EIGHT_BIT, Guard, Raid, budget_of, keep
 from bench.contact_sheet import write_sheet
 from bench.contracts import Embedder, Inverter, Protection
 from bench.embedding import EMBED
@@ -100,10 +100,11 @@ def ask(asking: Asking) -> None:
     """Embed every image with target and critics, attack, and embed what was reconstructed."""
     embedders, (attack,) = _embedders(asking.roles), asking.roles[ATTACK]
     target = asking.roles[TARGET][0]
-    for name, role, configured in embedders:
-        asking.ask_all(role, EMBED, f"clean-{name}", configured=configured)
+    budget_of(attack)  # what cannot be asked is refused before minutes of embedding
     audit: Audit = asking.content.truth
     chosen = audit.chosen(attack)
+    for name, role, configured in embedders:
+        asking.ask_all(role, EMBED, f"clean-{name}", configured=configured)
     with _guarded(asking) as guard:
         given = asking.answers()["clean-target" if guard is None else f"{PROTECTED}clean-target"]
         there = chosen[[not given["failure"][i] for i in chosen.tolist()]]
