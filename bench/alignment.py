@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.answers import Table
 from bench.batches import Batches
 from bench.errors import ContractBroken, DataDamaged, DataMissing
+from bench.images import Unreadable
 from bench.method import Configured, Option
+from bench.protocol import Sample
+from bench.records import Face
 
 if TYPE_CHECKING:
     from numpy import float64, uint8
     from numpy.typing import ArrayLike, NDArray
 
-ALIGNED, SIDE = "arcface-112", 112
+ALIGNED, RAW, SIDE = "arcface-112", "raw", 112
 # Of a 112x112 crop, (x, y): eyes, nose tip, mouth corners (deepinsight/insightface).
 TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 NOT_FOUND = "no face found"
@@ -38,7 +43,12 @@ COLUMNS = tuple(f"{point}_{axis}" for point in _FACE_POINTS for axis in "xy")
 
 
 def inputs_of(given: str, configured: Configured) -> str:
-    """What a method's images are, where a protocol's are ``given`` and an aligner may cut faces out of them."""
+    """What a method's images are, where a protocol's are ``given`` and an aligner may cut faces out of them.
+
+    An aligner of raw pictures takes any others for such.
+    """
+    if TASK in configured.method.tasks and given not in configured.method.inputs:
+        return RAW
     return given if configured.aligner is None else ALIGNED
 
 
@@ -70,7 +80,7 @@ def _same(one: Table, other: Table) -> bool:
     return bool(np.allclose(one["landmarks"], other["landmarks"], rtol=0, atol=AGREE, equal_nan=True))
 
 
-LANDMARKS = Batches("landmarks", _check, _missing, _empty, _same)
+LANDMARKS = Batches("landmarks", _check, _missing, _empty, _same, shaped=True)
 
 
 def similarity(points: ArrayLike, template: ArrayLike = TEMPLATE) -> NDArray[float64]:
@@ -107,6 +117,31 @@ def crop(pixels: NDArray[uint8], landmarks: ArrayLike) -> NDArray[uint8] | None:
     y, x = np.mgrid[0:SIDE, 0:SIDE]
     at = (np.stack([x, y], axis=-1) - matrix[:, 2]) @ back.T
     return _bilinear(pixels, at[..., 0], at[..., 1])
+
+
+def cut_out(samples: Sequence[Sample], landmarks: NDArray[Any]) -> list[Sample]:
+    """Samples of which the images are crops by their landmarks, float32 [n, 5, 2] in the same order, NaN of no face.
+
+    Where no face was found reading one fails, and is counted.
+    """
+    import numpy as np
+
+    found = np.isfinite(landmarks).all(axis=(1, 2))
+    return [
+        replace(
+            sample,
+            read=partial(_cut, sample.read, points if there else None),
+            absent=sample.absent if there else NOT_FOUND,
+        )
+        for sample, points, there in zip(samples, landmarks, found.tolist(), strict=True)
+    ]
+
+
+def _cut(read: Callable[[str], Face], points: NDArray[Any] | None, key: str) -> Face:
+    pixels = None if points is None else crop(read(key).pixels, points)
+    if pixels is None:
+        raise Unreadable(NOT_FOUND)
+    return Face(key, pixels)
 
 
 def _bilinear(pixels: NDArray[uint8], x: NDArray[Any], y: NDArray[Any]) -> NDArray[uint8]:

@@ -140,7 +140,7 @@ class Asking:
         if self.roles[role][0].origin.kind == "script":
             return None
         name = learned_from(self.cell.header() or {}, role, fold, [sample.name for sample in samples], labels)
-        return self.cell.folder.parents[self.protocol.name.count("/") + 1] / FITS / f"{name}.safetensors"
+        return self.runs / FITS / f"{name}.safetensors"
 
     def ask_all(
         self,
@@ -173,6 +173,11 @@ class Asking:
         if configured is None:
             (configured,) = self.roles[role]
         _Crew(self, configured, batches, fold, pieces, todo, done).work()
+
+    @property
+    def runs(self) -> Path:
+        """The folder of runs that the cell is of."""
+        return self.cell.folder.parents[self.protocol.name.count("/") + 1]
 
     @property
     def part_size(self) -> int:

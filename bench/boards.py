@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from bench import data_card, leaderboard, results
 from bench.answers import Table, contents_sha256, read_table, write
 from bench.cells import slug
 from bench.disagreement import Disagreement, disagreement
-from bench.errors import Mismatch, NotAResult
+from bench.errors import Mismatch, NotAResult, NotWritten
 from bench.leaderboard import Board, Entry
 from bench.metrics import resampling
 from bench.plugins import discover
@@ -101,9 +102,20 @@ def write_boards(folder: Path) -> list[Path]:
     """Write the pages of a folder of boards and return those that changed."""
     changed = [path for path, text in pages(folder).items() if not path.exists() or path.read_text("utf-8") != text]
     texts = pages(folder) if changed else {}
+    refuse_others(folder, texts)
     for path in changed:
         write(path, texts[path])
     return changed
+
+
+def refuse_others(folder: Path, texts: Iterable[Path]) -> None:
+    """Raise NotWritten where a README of somebody's own would be lost; a head without a text below it is none."""
+    for path in texts:
+        text = path.read_text("utf-8", "replace") if path.name == "README.md" and path.exists() else ""
+        body = re.sub(r"\A---\n.*?^---$", "", text, count=1, flags=re.DOTALL | re.MULTILINE)
+        if body.strip() and leaderboard.GENERATED not in body:
+            asked = f"Pages of boards were to be written, {path.relative_to(folder)} among them."
+            raise NotWritten(asked, "It is there, and facebench did not write it.", "Move its text elsewhere first.")
 
 
 def check_boards(folder: Path) -> list[str]:

@@ -148,6 +148,7 @@ def show(name: str, as_json: Json = False) -> None:
     card = {f.name: getattr(thing, f.name) for f in fields(thing)}
     if name in registry.protocols:
         card |= {"digest": thing.digest, "task": thing.task.name, "metrics": [m.name for m in thing.metrics]}
+        card |= {"roles": thing.task.roles}
         card |= {"limits": thing.task.limits, "official trials": card.pop("trials_sha256")}
         del card["read"]
     if as_json:

@@ -63,7 +63,9 @@ def _matrix(drawn: Sequence[Drawn]) -> Any:
             axes.text(column, row, f"{share:.0%}", ha="center", va="center", color="white" if share > 0.6 else "0.1")
     axes.set_xticks(range(len(names)), map(_short, names), rotation=30, ha="right")
     axes.set_yticks(range(len(drawn)), [_attack(one) for one in drawn])
-    axes.set(xlabel=f"embedder that looks, at its clean\nthreshold of FMR {RATE}; crops are not aligned again")
+    axes.set(
+        xlabel=f"embedder that looks, at its clean threshold of FMR {RATE};\nwith align= all images were aligned again"
+    )
     axes.grid(False)
     figure.suptitle(f"{_protocols(drawn)}:\nthe best image queried, type 1", fontsize=10)
     return figure

@@ -8,11 +8,10 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from bench.alignment import ALIGNED, COLUMNS, LANDMARKS, NOT_FOUND, TABLE, TABLE_KIND, TASK, crop, read_table
+from bench.alignment import ALIGNED, COLUMNS, LANDMARKS, TABLE, TABLE_KIND, TASK, cut_out, read_table
 from bench.answers import Cell, write
 from bench.asking import ALL, Asking, Settings
 from bench.cells import identity, in_force, slug
@@ -20,7 +19,6 @@ from bench.errors import DataMissing
 from bench.images import Unreadable
 from bench.method import Configured, Load, Method, Origin
 from bench.protocol import Content, Data, Protocol, Sample
-from bench.records import Face
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,28 +61,13 @@ class Alignment:
 
     def aligned(self) -> Content:
         """The content with 112x112 crops for images; where no face was found reading one fails, and is counted."""
-        samples = [
-            replace(sample, read=partial(_cut, sample.read, None), absent=NOT_FOUND)
-            if gone
-            else replace(sample, read=partial(_cut, sample.read, points))
-            for sample, points, gone in zip(self.content.samples, self.landmarks, self.missed(), strict=True)
-        ]
-        return replace(self.content, samples=samples)
+        return replace(self.content, samples=cut_out(self.content.samples, self.landmarks))
 
     def missed(self) -> list[bool]:
         """For each sample whether no face was found."""
         import numpy as np
 
         return [not found for found in np.isfinite(self.landmarks).all(axis=(1, 2)).tolist()]
-
-
-def _cut(read: Callable[[str], Face], points: NDArray[Any] | None, key: str) -> Face:
-    if points is None:
-        raise Unreadable(NOT_FOUND)
-    pixels = crop(read(key).pixels, points)
-    if pixels is None:
-        raise Unreadable(NOT_FOUND)
-    return Face(key, pixels)
 
 
 def align(

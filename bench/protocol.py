@@ -24,7 +24,8 @@ class Role:
 
     ``task``: what the card of such a method names, where it is another one than the protocol's; ``inputs``: what it is
     given, where that is no image of the protocol; ``also``: other contracts, of which a card names the one it has;
-    ``optional``: the place may stay empty.
+    ``optional``: the place may stay empty; ``ways``: options of how one in it is asked, as a protocol has for the first
+    place.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Role:
     inputs: str = ""
     also: tuple[type, ...] = ()
     optional: bool = False
+    ways: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def check_aligner(asked: str, protocol: Protocol, aligner: Configured) -> None:
     """Check that an aligner can find faces in the protocol's images here; raises Mismatch and NeedsInstall."""
     if aligner.origin.kind == TABLE_KIND:
         return
-    if TASK not in aligner.method.tasks or protocol.inputs not in aligner.method.inputs:
+    if TASK not in aligner.method.tasks or inputs_of(protocol.inputs, aligner) not in aligner.method.inputs:
         found = f"{aligner.method.name} finds no faces in {protocol.inputs} images."
         raise Mismatch(asked, found, "Give one whose tasks name alignment: 'facebench list methods'.")
     require(aligner)
@@ -108,7 +108,7 @@ def run_cell(
         started = time.time()
         force = header["settings"]
         given, settings = settings, replace(settings, **{n: force[n] for n in ("batch_size", "threads", "device")})
-        if (aligner := _aligner(roles)) is not None:
+        if (aligner := _aligner(protocol, roles)) is not None:
             out = cell.folder.parents[protocol.name.count("/") + 1]
             asked = align(protocol, aligner, asked, fingerprint, given, models, out, progress).aligned()
         asking = Asking(protocol, roles, asked, cell, settings, models, progress)
@@ -120,8 +120,9 @@ def run_cell(
         return result
 
 
-def _aligner(roles: Roles) -> Configured | None:
-    return next((c.aligner for methods in roles.values() for c in methods if c.aligner is not None), None)
+def _aligner(protocol: Protocol, roles: Roles) -> Configured | None:
+    """What cuts faces out of the protocol's images before they are asked about: the first role's."""
+    return roles[protocol.task.roles[0].name][0].aligner
 
 
 def _ask(asking: Asking, header: dict[str, Any]) -> None:

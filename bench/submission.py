@@ -239,7 +239,7 @@ def _proposed(repo: str, title: str, files: Mapping[str, bytes | Path]) -> str:
 def send_pages(repo: str) -> Sent:
     """Write the tables, the card and ``eval.yaml`` of a data set of boards anew from its results, on its main.
 
-    Raises NotFetched, NotAResult and NotPublished.
+    Raises NotFetched, NotAResult and NotPublished, and NotWritten where a README there is its owner's.
     """
     there = hub.resolve(repo, kind=DATASET)
     names = [f.path for f in there.files if f.path.endswith((".json", ".trials.parquet", ".md", ".toml", ".yaml"))]
@@ -251,6 +251,7 @@ def send_pages(repo: str) -> Sent:
             shutil.copyfile(source / name, folder / name)
         write(folder / data_card.EVAL, b"")
         texts = boards.pages(folder)
+        boards.refuse_others(folder, texts)
         pages: dict[str, bytes | Path] = {
             path.relative_to(folder).as_posix(): text.encode() for path, text in texts.items()
         }

@@ -163,10 +163,10 @@ def _combinations(
     registry: Registry, protocol: Protocol, methods: Named, roles: Mapping[str, Named], data: Path | None
 ) -> Iterator[Roles]:
     """The cells: one a method of ``methods``, each with the same methods in the other roles."""
-    first = protocol.task.roles[0].name
+    ways_of = {role.name: role.ways for role in protocol.task.roles} | {protocol.task.roles[0].name: protocol.ways}
 
     def cast(role: str, named: Named) -> tuple[Configured, ...]:
-        ways = protocol.ways if role == first else ()
+        ways = ways_of.get(role, ())
         return tuple(_with_aligner(registry, _configured(registry, m, ways), protocol, data) for m in _several(named))
 
     others = {role: cast(role, named) for role, named in roles.items()}

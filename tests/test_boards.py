@@ -15,7 +15,7 @@ import pytest
 
 from bench import boards, results, suite
 from bench.answers import contents_sha256, read_table, write_table
-from bench.errors import FacebenchError, Mismatch, NotAResult, RunDamaged
+from bench.errors import FacebenchError, Mismatch, NotAResult, NotWritten, RunDamaged
 
 OFFICIAL, PRIVATE = "verification/toy/pairs", "verification/toy/private"
 
@@ -90,6 +90,17 @@ def test_ranking_is_the_same_twice(board: Path) -> None:
         page.unlink()
     assert sorted(boards.write_boards(board)) == sorted(pages)
     assert {p: p.read_bytes() for p in pages} == pages
+
+
+def test_a_readme_of_somebodys_own_is_not_written_over(board: Path) -> None:
+    (board / "README.md").write_text("# My project\n")
+    (board / OFFICIAL / "README.md").unlink()
+    with pytest.raises(NotWritten, match="facebench did not write it"):
+        boards.write_boards(board)
+    assert (board / "README.md").read_text() == "# My project\n"
+    assert not (board / OFFICIAL / "README.md").exists(), "none of the pages is written"
+    (board / "README.md").write_text("---\nlicense: mit\n---\n")
+    assert board / "README.md" in boards.write_boards(board)
 
 
 @pytest.mark.parametrize("name", ["absent", "empty"])

@@ -15,7 +15,7 @@ from loopback_hub import GUEST, READER, LoopbackHub, lead
 from bench import boards
 from bench import hub as door
 from bench.answers import contents_sha256, read_table, write_table
-from bench.errors import NotFetched, NotPublished
+from bench.errors import NotFetched, NotPublished, NotWritten
 from bench.plugins import CHECKOUT, Plugin, discover
 from bench.publish import Shipment
 from bench.submission import pack_results, send, send_pages, to_be_had, unavailable
@@ -329,6 +329,15 @@ def test_pages_are_made_from_the_results_that_are_there(repository: LoopbackHub,
     assert card.data.tags == ["facebench", "leaderboard", "verification"] and "# Boards" in card.text
     assert b"id: verification-synthetic-faces" in held["eval.yaml"].data
     assert b"| random (floor) " in held[f"{FACES}/README.md"].data
+
+
+def test_pages_do_not_take_the_place_of_their_owners_readme(repository: LoopbackHub, board: Path) -> None:
+    send(shipment(board, "random"), direct=True)
+    repository.store.put("dataset", REPO, {"README.md": b"---\nlicense: mit\n---\n\n# What we found\n"})
+    with pytest.raises(NotWritten, match=r"README\.md among them"):
+        send_pages(REPO)
+    held = repository.store.repositories["dataset", REPO].resolve("main").files
+    assert b"What we found" in held["README.md"].data
 
 
 def test_names_of_strangers_are_escaped_on_the_pages(repository: LoopbackHub, board: Path) -> None:

@@ -16,7 +16,9 @@ image that was attacked, Type-2 with other images of that person (Mai et al., NB
     kind.
 
 ``best.``: the best image queried; ``last.``: the last one shown, as published; ``transfer.``: the mean over critics
-that are another network than the target.
+that are another network than the target; ``realigned.``: over those of them for which an aligner cut every image anew,
+reconstructions and the originals, which were aligned before (DarkerBB's evaluation across networks). Their control is
+``realigned.clean.accuracy``, of the originals aligned twice.
 """
 
 from __future__ import annotations
@@ -37,8 +39,10 @@ if TYPE_CHECKING:
 
 BEST, LAST = "best", "last"  # the best image queried so far; the last one that the attack showed
 TYPE_1, TYPE_2 = "type-1", "type-2"
-TARGET, SAME, CRITIC = "target", "same", "critic"
-TRANSFER, CLEAN = "transfer.", "clean."
+TARGET, SAME, CRITIC, REALIGNED = "target", "same", "critic", "realigned"
+CLEAN = "clean."
+# What a figure's name begins with, and the role of the embedders that it is of.
+PREFIXES = {"": TARGET, "transfer.": CRITIC, "realigned.": REALIGNED}
 RATES = ("1e-3", "1e-2")
 SEEN = "the attack was made from {}, and the targets are of that data set"
 
@@ -93,8 +97,8 @@ def _tar(view: View, draw: Any, *, type: str, rate: str) -> Estimate:
 
 
 def _privacy_score(view: View, draw: Any, *, type: str) -> Estimate:
-    value = (_passed(view, draw, types=(type,), rule=YOUDEN) + view.clean.youden[1]) / 2
-    return Estimate(value)
+    passed, rejected = _passed(view, draw, types=(type,), rule=YOUDEN), view.clean.youden[1]
+    return Estimate((passed + rejected) / 2, resolution=_people(view, (type,)), ends=(rejected / 2, (1 + rejected) / 2))
 
 
 def _success(view: View, draw: Any, *, types: tuple[str, ...]) -> Estimate:
@@ -113,27 +117,41 @@ def _cosine(view: View, draw: Any) -> Estimate:
     return Estimate(_mean(view.cosine, view.owners[TYPE_1], draw))
 
 
-def _over(attack: Attack, draw: Any, *, transfer: bool, image: str, figure: Figure) -> Estimate:
-    """A figure of the target, or its mean over the critics that are other networks; NaN without any."""
+def _found(view: View, draw: Any) -> Estimate:
     import numpy as np
 
-    names = attack.critics if transfer else [attack.target]
+    there = np.isfinite(view.scores[TYPE_1]).astype(np.float64)
+    return Estimate(_mean(there, view.owners[TYPE_1], draw), resolution=_people(view, (TYPE_1,)))
+
+
+def _over(attack: Attack, draw: Any, *, role: str, image: str, figure: Figure) -> Estimate:
+    """A figure of the target, or its mean over the critics of a role; NaN without any."""
+    names = attack.of(role)
     found = [figure(view, draw) for name in names if (view := attack.view(name, image)) is not None]
+    return _mean_over(names, found, role)
+
+
+def _clean(attack: Attack, draw: Any, *, role: str, metric: Metric) -> Estimate:
+    names = attack.of(role)
+    return _mean_over(names, [metric.compute(attack.clean[name].comparisons, None) for name in names], role)
+
+
+def _mean_over(names: list[str], found: list[Estimate], role: str) -> Estimate:
+    import numpy as np
+
     if not found or len(found) < len(names):
         return Estimate(float("nan"))
-    if not transfer:
+    if role == TARGET:
         return found[0]
     notes = dict.fromkeys([f"mean over critics: {', '.join(names)}", *(one.note for one in found if one.note)])
+    lows, highs = zip(*(one.ends for one in found), strict=True)
     return Estimate(
         float(np.mean([one.value for one in found])),
         bound=next((one.bound for one in found if one.bound), None),
         resolution=min(one.resolution for one in found),
         note="; ".join(notes),
+        ends=(float(np.mean(lows)), float(np.mean(highs))),
     )
-
-
-def _clean(attack: Attack, draw: Any, *, metric: Metric) -> Estimate:
-    return metric.compute(attack.clean[attack.target].comparisons, None)
 
 
 def _queries(attack: Attack, draw: Any) -> Estimate:
@@ -175,17 +193,17 @@ def metrics(rates: tuple[str, ...] = RATES) -> tuple[Metric, ...]:
     """
     made = [
         Metric(
-            f"{TRANSFER if transfer else ''}{image}.{name}",
+            f"{prefix}{image}.{name}",
             "higher",
             unit,
-            partial(_over, transfer=transfer, image=image, figure=figure),
+            partial(_over, role=role, image=image, figure=figure),
             cite,
-            f"{'critics' if transfer else 'target'}, {image} image: {about}",
-            over_folds=name.startswith("substitution") and not transfer,
+            f"{_WHO[role]}, {image} image: {about}",
+            over_folds=name.startswith("substitution") and role == TARGET,
         )
-        for transfer in (False, True)
+        for prefix, role in PREFIXES.items()
         for image in (BEST, LAST)
-        for name, unit, cite, about, figure in _figures(rates)
+        for name, unit, cite, about, figure in (*_figures(rates), *([_FOUND] if role == REALIGNED else []))
     ]
     own = "facebench: counted by the oracle"
     made += [
@@ -194,17 +212,29 @@ def metrics(rates: tuple[str, ...] = RATES) -> tuple[Metric, ...]:
     ]
     clean = (biometric.ACCURACY, biometric.EER, *map(biometric.tar_at_far, rates))
     made += [
-        Metric(f"{CLEAN}{m.name}", m.better, m.unit, partial(_clean, metric=m), m.cite, f"of the target, {m.about}")
+        Metric(
+            f"{prefix}{CLEAN}{m.name}",
+            m.better,
+            m.unit,
+            partial(_clean, role=role, metric=m),
+            m.cite,
+            f"{_WHO[role]}, {m.about}",
+        )
+        for prefix, role in PREFIXES.items()
         for m in clean
     ]
     return tuple(made)
 
 
+_WHO = {TARGET: "target", CRITIC: "critics", REALIGNED: "critics, every image aligned again"}
+_FOUND = ("found", "%", "facebench", "of the attacked image, share in which a face was found", _found)
+
+
 class Attack:
     """The trials of an inversion (bench.tasks.inversion) as the metrics take them.
 
-    ``target``: the attacked embedder as it is typed; ``critics``: those that are another network; ``others``: all
-    others; ``clean``: thresholds by embedder; ``budgets``: at which images were kept, the last one is the attack's.
+    ``target``: the attacked embedder as it is typed; ``others``: all others; ``clean``: thresholds by embedder;
+    ``budgets``: at which images were kept, the last one is the attack's.
     """
 
     def __init__(self, trials: dict[str, Any]) -> None:
@@ -213,8 +243,7 @@ class Attack:
         self._trials = {name: np.asarray(column) for name, column in trials.items()}
         embedder, role, kind = (self._trials[name] for name in ("embedder", "role", "kind"))
         self._roles = dict(zip(embedder.tolist(), role.tolist(), strict=True))
-        self.target = next(name for name, one in self._roles.items() if one == TARGET)
-        self.critics = [name for name, one in self._roles.items() if one == CRITIC]
+        (self.target,) = self.of(TARGET)
         self.others = [name for name in self._roles if name != self.target]
         self._pair = np.isin(kind, ("mated", "non_mated"))
         self.clean = {name: self._clean_pairs(name) for name in self._roles}
@@ -244,6 +273,10 @@ class Attack:
         generator, people = np.random.default_rng(seed), len(self._people)
         for _ in range(count):
             yield generator.multinomial(people, np.full(people, 1 / people)).astype(np.float64)
+
+    def of(self, role: str) -> list[str]:
+        """The embedders of a role, as they are typed."""
+        return [name for name, one in self._roles.items() if one == role]
 
     def has(self, metric: Metric) -> bool:
         """Whether there is such a figure of these targets and critics."""

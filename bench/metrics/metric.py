@@ -12,7 +12,8 @@ class Estimate:
     """What a metric computes: a value, per-fold values where it is a mean of folds, and a bound.
 
     ``bound`` is "at most" or "at least" where the comparisons cannot resolve the rate. ``resolution``
-    is how many comparisons the rate rests on; a value of exactly 0 or 1 gets its interval from it.
+    is how many comparisons the rate rests on; a value at one of its ``ends``, between which it moves, gets its interval
+    from it.
     """
 
     value: float
@@ -20,6 +21,7 @@ class Estimate:
     bound: str | None = None
     resolution: int = 0
     note: str = ""
+    ends: tuple[float, float] = (0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,14 +54,17 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def bounded_interval(estimate: Estimate, low: float, high: float) -> tuple[float, float]:
-    """The interval of a rate; where no draw can move it off 0 or 1, the exact binomial limit takes that end.
+    """The interval of a rate; where no draw can move it off an end (0 or 1), the exact binomial limit takes that side.
 
-    With nothing seen in n trials the limit is 1 - 0.05^(1/n), about 3/n.
+    With nothing seen in n trials the limit is 1 - 0.05^(1/n), about 3/n, of the way from end to end.
     """
-    if estimate.resolution and estimate.value == 0:
-        high = max(high, 1 - LEVEL ** (1 / estimate.resolution))
-    if estimate.resolution and estimate.value == 1:
-        low = min(low, LEVEL ** (1 / estimate.resolution))
+    if not estimate.resolution:
+        return low, high
+    (least, most), limit = estimate.ends, LEVEL ** (1 / estimate.resolution)
+    if estimate.value == least:
+        high = max(high, least + (1 - limit) * (most - least))
+    if estimate.value == most:
+        low = min(low, least + limit * (most - least))
     return low, high
 
 

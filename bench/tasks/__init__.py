@@ -16,6 +16,7 @@ from bench.tasks import (
     spotting,
     verification,
 )
+from bench.tasks.reconstructed import PROTECTION
 
 TASKS: dict[str, Task] = {
     task.name: task
@@ -35,7 +36,7 @@ TASKS: dict[str, Task] = {
 CONTRACTS: dict[str, type] = {
     **{name: task.roles[0].contract for name, task in TASKS.items()},
     ALIGNMENT: Aligner,
-    inversion.PROTECTION: Protection,
+    PROTECTION: Protection,
 }
 
 

@@ -28,6 +28,7 @@ from bench.metrics.encrypted_trials import EncryptedTrials
 from bench.metrics.metric import Metric
 from bench.protocol import Content, Protocol, Role, Sample, Scored, Task
 from bench.scoring import scores
+from bench.sharing import ask_once
 from bench.tasks import verification
 from bench.tasks.encryption import LEAST_SECURITY, refuse_void
 from bench.tasks.verification import REPLICATES, SEED, Pairs
@@ -80,7 +81,7 @@ def formula(rows: NDArray[Any], probes: NDArray[Any], gallery: str) -> NDArray[A
 
 def ask(asking: Asking) -> None:
     """Embed every image once; then put the drawn pairs through the protocol, session by session, each kept whole."""
-    asking.ask_all("embedder", EMBED)
+    ask_once(asking, "embedder", EMBED, ALL, asking.content.samples, asking.roles["embedder"][0])
     truth: EncryptedPairs = asking.content.truth
     answered = asking.answers()[ALL]
     chosen = _drawn(truth, answered, asking.settings.seed)

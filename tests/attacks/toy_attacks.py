@@ -113,6 +113,15 @@ class Blind(Attack):
         yield images
 
 
+class Dark(Attack):
+    """A black image for all."""
+
+    def invert(self, oracle: bench.Oracle) -> Iterator[Any]:
+        images = np.zeros((oracle.targets, SIDE, SIDE, 3), np.float32)
+        oracle.similarity(images, np.arange(oracle.targets))
+        yield images
+
+
 class Dictionary(Attack):
     """Queries every picture of a folder, and keeps the most alike."""
 
@@ -208,6 +217,7 @@ class WantsMore(Attack):
 ATTACKS: dict[str, Callable[[bench.Load], Any]] = {
     "guesses": Guesses,
     "blind": Blind,
+    "dark": Dark,
     "dictionary": Dictionary,
     "climbs": Climbs,
     "unrepeatable-climbs": Unrepeatable,

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from bench.metrics import biometric, inversion
 from bench.metrics.clean_pairs import EQUAL, YOUDEN, CleanPairs
-from bench.metrics.inversion import BEST, CRITIC, LAST, SAME, TARGET, TYPE_1, TYPE_2, Attack
+from bench.metrics.inversion import BEST, CRITIC, LAST, REALIGNED, SAME, TARGET, TYPE_1, TYPE_2, Attack
 from bench.metrics.substitution import Substitution
+from bench.scoring import scores
 
 SCORES = st.lists(st.integers(-5, 5), min_size=1, max_size=12)
 METRICS = {metric.name: metric for metric in inversion.metrics()}
@@ -132,7 +133,7 @@ def trials(attacked: dict[str, Any], seen: str = "", failed: int = 0) -> dict[st
             columns[name].append(row.get(name, DEFAULTS.get(name, 0)))
 
     generator = np.random.default_rng(0)
-    for embedder, role in (("net", TARGET), ("net:flip=off", SAME), ("other", CRITIC), ("third", CRITIC)):
+    for embedder, role in zip(EMBEDDERS, (TARGET, SAME, CRITIC, CRITIC, REALIGNED), strict=True):
         for number in range(12):
             person, mated = number % 6, number < 6
             probe = 3 * person + 1 if mated else 3 * ((person + 1) % 6) + 2
@@ -179,7 +180,7 @@ COLUMNS = (
     *("probe", "reference_subject", "probe_subject", "score", "cosine", "failure"),
 )
 DEFAULTS: dict[str, Any] = {"image": "", "failure": "", "fold": -1, "trial": -1}
-EMBEDDERS = ("net", "net:flip=off", "other", "third")
+EMBEDDERS = ("net", "net:flip=off", "other", "third", "third:align=eyes")
 
 
 def drawn(seed: int) -> dict[str, Any]:
@@ -202,7 +203,7 @@ def test_every_figure_is_what_its_definition_gives(seed: int) -> None:
     def figure(name: str) -> float:
         return METRICS[name].compute(attack, None).value
 
-    for prefix, names in (("", ["net"]), ("transfer.", ["other", "third"])):
+    for prefix, names in (("", ["net"]), ("transfer.", ["other", "third"]), ("realigned.", ["third:align=eyes"])):
         for image in (BEST, LAST):
             expected: dict[str, list[float]] = {}
             for name in names:
@@ -225,6 +226,8 @@ def test_every_figure_is_what_its_definition_gives(seed: int) -> None:
                     expected.setdefault(metric, []).append(float(number))
             for metric, numbers in expected.items():
                 assert figure(f"{prefix}{image}.{metric}") == pytest.approx(np.mean(numbers))
+        controls = [biometric.ACCURACY.compute(attack.clean[name].comparisons).value for name in names]
+        assert figure(f"{prefix}clean.accuracy") == pytest.approx(np.mean(controls))
     assert figure("queries") == 2
     assert figure("outside") == pytest.approx(3 / 12)
 
@@ -248,6 +251,28 @@ def test_an_interval_draws_people_and_thresholds_stay() -> None:
     assert METRICS["best.asr1"].compute(attack, draw).value == pytest.approx((passed[0] + passed[3]) / 2)
     assert METRICS["clean.eer"].compute(attack, draw) == METRICS["clean.eer"].compute(attack, None)
     assert all(sum(draw) == 6 for draw in attack.draws(5, 0))
+
+
+def test_where_an_aligner_finds_no_face_nothing_passes_and_it_is_counted() -> None:
+    attacked = drawn(4)
+    score = attacked["third:align=eyes"]
+    attacked["third:align=eyes"] = lambda person, *of: score(person, *of) if person else -np.inf
+    attack = Attack(trials(attacked))
+    assert METRICS["realigned.best.found"].compute(attack, None).value == pytest.approx(5 / 6)
+    view = attack.view("third:align=eyes", BEST)
+    assert view is not None and not view.clean.accepts(view.scores[TYPE_1], EQUAL)[0]
+
+
+@pytest.mark.parametrize(("score", "end"), [(99.0, "most"), (-99.0, "least")])
+def test_where_all_or_none_pass_a_privacy_score_has_the_interval_of_its_rate(score: float, end: str) -> None:
+    attack = Attack(trials({name: lambda *of: score for name in EMBEDDERS}))
+    (ps,) = scores([METRICS["best.ps1"]], lambda m, draw: m.compute(attack, draw), attack.draws(20, 0))
+    rejected = attack.clean["net"].youden[1]
+    limit = 0.05 ** (1 / 6)  # of six people
+    assert ps.low is not None and ps.high is not None
+    assert ps.value == pytest.approx((rejected + (end == "most")) / 2)
+    assert ps.low == pytest.approx((limit + rejected) / 2 if end == "most" else ps.value)
+    assert ps.high == pytest.approx(ps.value if end == "most" else (1 - limit + rejected) / 2)
 
 
 def test_the_pairs_of_the_protocol_are_replaced_by_type_2_comparisons() -> None:

@@ -93,6 +93,47 @@ def test_a_random_image_is_the_floor_of_every_figure(attacked: Any) -> None:
     assert value(result, "clean.accuracy") == 1
 
 
+def test_a_critic_with_an_aligner_sees_every_image_aligned_again_and_its_control_beside(
+    attacked: Any, synthetic: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOY_PICTURES", str(synthetic / "lfw" / "aligned_112"))
+    realigned = f"{CRITIC}:align=finds-some"
+    result, folder = attacked("dictionary:budget=48", critics=[CRITIC, realigned, f"{TARGET}:align=finds-some"])
+    assert value(result, "realigned.best.found") == value(result, "realigned.last.found") < 1
+    assert value(result, "realigned.best.asr1") <= value(result, "realigned.best.found")
+    assert value(result, "realigned.clean.accuracy") < value(result, "transfer.clean.accuracy")
+    assert value(result, "realigned.best.substitution_frozen") == pytest.approx(
+        value(result, "realigned.clean.accuracy")
+    )
+    assert "finds-some" in result.cards
+    trials = read_table(folder / "trials.parquet")
+    roles = dict(zip(trials["embedder"], trials["role"], strict=True))
+    assert roles == {
+        TARGET: "target",
+        CRITIC: "critic",
+        realigned: "realigned",
+        f"{TARGET}:align=finds-some": "same",
+    }
+    missed = [i for i, reason in enumerate(trials["failure"]) if reason]
+    assert missed and {trials["failure"][i] for i in missed} == {"no face found"}
+
+
+@pytest.mark.parametrize("critic", [f"{CRITIC}:align=finds-some", "fails-some"])
+def test_a_critic_that_has_no_vector_of_any_reconstruction_lets_none_pass(attacked: Any, critic: str) -> None:
+    result, folder = attacked("dark:budget=4,targets=2", critics=critic)
+    assert value(result, ("realigned" if ":" in critic else "transfer") + ".best.asr1") == 0
+    attacked_by = read_table(folder / "attacked-critic-1" / "part-00000.parquet")
+    assert all(attacked_by["failure"])
+
+
+def test_a_table_of_landmarks_cannot_align_what_is_reconstructed(own: Path) -> None:
+    table = own / "lfw" / "landmarks_made.csv"
+    table.write_text("file\n")
+    roles = {"attack": "blind:budget=10", "target": TARGET, "critics": f"{CRITIC}:align=made-table"}
+    with pytest.raises(Mismatch, match="none of what is reconstructed"):
+        bench.run(PROTOCOL, roles=roles, data=own)
+
+
 # Counting, and going on.
 
 
@@ -137,6 +178,30 @@ def test_an_attack_that_asks_otherwise_the_second_time_is_refused(
     monkeypatch.delenv("TOY_DIES")
     with pytest.raises(ContractBroken, match="asked other queries than the first time"):
         attacked("unrepeatable-climbs:budget=60,targets=2")
+
+
+def test_clean_images_are_asked_about_once_for_all_attacks_of_a_folder_of_runs(
+    attacked: Any, synthetic: Path, tmp_path: Path
+) -> None:
+    critics = [CRITIC, f"{CRITIC}:align=finds-some"]
+    _, alone = attacked("guesses:budget=9,targets=2", out="alone", critics=critics)
+    attacked("blind:budget=4,targets=3", critics=critics)
+    asked: list[str] = []
+    roles = {"attack": "guesses:budget=9,targets=2", "target": TARGET, "critics": critics}
+    tell = lambda cell, stage, done, total: asked.append(f"{stage} {done}")  # noqa: E731
+    bench.run(PROTOCOL, roles=roles, data=synthetic, out=tmp_path / "out", progress=tell)
+    clean = {line for line in asked if line.startswith("ask clean") or line.startswith("ask faces-clean")}
+    assert clean == {
+        f"ask {fold} 48" for fold in ("clean-target", "clean-critic-1", "clean-critic-2", "faces-clean-critic-2")
+    }
+    (beside,) = (tmp_path / "out" / PROTOCOL).glob("*guesses*/trials.parquet")
+    assert beside.read_bytes() == (alone / "trials.parquet").read_bytes()
+
+
+def test_an_embedder_with_another_option_is_asked_anew(attacked: Any, tmp_path: Path) -> None:
+    attacked("blind:budget=4", target="toy-option", critics="toy-option:gain=2")
+    answers = sorted((tmp_path / "out" / "answers").iterdir())
+    assert len(answers) == 2
 
 
 # What it cannot know, and what it may not do.
