@@ -37,6 +37,7 @@ class Settings:
     device: str = "cpu"
     workers: int = 1
     memory: int | None = None
+    patience: float | None = None
     seed: int = 0
     limit: int | None = None
 
@@ -75,7 +76,7 @@ class Asking:
             options=configured.options,
             inputs=inputs_of(inputs or self.protocol.inputs, configured),
         )
-        worker = Worker(configured, given, log, self.settings.memory)
+        worker = Worker(configured, given, log, self.settings.memory, self.settings.patience)
         try:
             if (checkpoint := self.cell.checkpoint(fold)).exists():
                 worker.restore(read_snapshot(checkpoint).weights)

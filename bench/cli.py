@@ -211,6 +211,9 @@ def run(
     device: Annotated[str, typer.Option(help="Given to the method: cpu, cuda, …")] = "cpu",
     workers: Annotated[int, typer.Option(help="Processes that share one cell's samples.")] = 1,
     memory: Annotated[str | None, typer.Option(help="Most memory a worker may hold, such as 4GB.")] = None,
+    patience: Annotated[
+        float | None, typer.Option(help="Seconds to wait for a method's answer; then its cell ends. By default any.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fit, ask, judge and score; a stopped run goes on, a finished one is read."""
@@ -225,6 +228,7 @@ def run(
         "device": device,
         "workers": workers,
         "memory": _memory(memory),
+        "patience": patience,
     }
     named = [name for name in protocol if name in SUITES]
     if named and (len(protocol) > 1 or method or role):

@@ -29,6 +29,7 @@ from bench.worker import Raised, Worker, require
 
 Size = tuple[int, int]
 PLAIN, EXAMPLES = 8, 12
+PATIENCE = 600  # seconds that a call may take
 LABELS = ("negative", "positive", "surprise")  # what a Classifier is asked for,
 LABELS_OF = {"expression": ("happiness", "sadness", "surprise")}  # where these are not all of a task's own
 CLIP = "clip"  # the inputs of a method that takes Clips
@@ -174,7 +175,7 @@ class Subject:
             weights = self.method.weights.find(self.models, str(self.configured)) if self.method.weights else None
             given = Load(weights=weights, options=self.configured.options, inputs=self.inputs)
             with self._offline() if offline else contextlib.nullcontext():
-                worker = Worker(self.configured, given, self.folder / "log")
+                worker = Worker(self.configured, given, self.folder / "log", patience=PATIENCE)
         except NeedsInstall as error:
             raise NotAsked(f"{error.found} {error.do}") from None
         except FacebenchError as error:

@@ -72,8 +72,8 @@ def run(
     ``protocol``: a name, a Protocol or several; ``methods``: names as they are typed (``mobilefacenet:flip=off``),
     Methods, or several, one cell each. Settings: ``roles`` (role name to methods, for protocols with several),
     ``data``, ``models`` (folders; by default FACEBENCH_DATA and FACEBENCH_MODELS), ``out`` ("runs"), ``batch_size``,
-    ``threads``, ``workers``, ``device``, ``memory`` (bytes a worker may hold), ``limit`` (trials), ``seed``,
-    ``progress`` (called with cell, stage, done, total).
+    ``threads``, ``workers``, ``device``, ``memory`` (bytes a worker may hold), ``patience`` (seconds that a method is
+    waited for), ``limit`` (trials), ``seed``, ``progress`` (called with cell, stage, done, total).
 
     A cell that fails does not stop the others; after them its FacebenchError is raised. WrongUse is raised at once.
     """
@@ -206,7 +206,7 @@ def _settings(**given: Any) -> Settings:
         settings = Settings(**given)
     except TypeError as error:
         raise WrongUse("A run was asked for.", f"{error}.".replace("Settings.__init__() ", "")) from None
-    for name in ("batch_size", "threads", "workers", "limit", "memory"):
+    for name in ("batch_size", "threads", "workers", "limit", "memory", "patience"):
         value = getattr(settings, name)
         if value is not None and value < 1:
             raise WrongUse(f"{name} {value} was asked for.", "It is 1 or more.")

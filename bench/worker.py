@@ -43,17 +43,27 @@ class Raised:
 class Worker:
     """One method, loaded in a spawned process and called over a pipe.
 
-    ``memory`` is the most bytes the process and its children may hold. What the method prints goes
-    to ``log``, its first mebibyte. Use as a context manager; leaving it ends the process.
+    ``memory`` is the most bytes the process and its children may hold, ``patience`` the most seconds that it is waited
+    for. What the method prints goes to ``log``, its first mebibyte. Use as a context manager; leaving it ends the
+    process.
     """
 
-    def __init__(self, configured: Configured, load: Load, log: Path, memory: int | None = None) -> None:
-        self.name, self._log, self._memory = str(configured), log, memory
+    def __init__(
+        self,
+        configured: Configured,
+        load: Load,
+        log: Path,
+        memory: int | None = None,
+        patience: float | None = None,
+    ) -> None:
+        self.name, self._log, self._memory, self._patience = str(configured), log, memory, patience
+        self._waits_since: float | None = None
         self._slots = [wire.Slot() for _ in range(SLOTS)]
         self._free = deque(range(SLOTS))
         self._waiting: deque[tuple[int, int]] = deque()
         self._calls = 0
         self._killed_at: int | None = None
+        self._given_up = False
         self._code: tempfile.TemporaryDirectory[str] | None = None
         self._tail: deque[bytes] = deque(maxlen=8)
         self._start(load.threads)
@@ -135,12 +145,15 @@ class Worker:
 
     def _frame(self) -> dict[str, Any]:
         """The next frame of the oldest waiting call."""
+        self._waits_since = time.monotonic()
         try:
             frame = wire.receive(self._answers)
         except EOFError:
             raise self._ended() from None
         except wire.NotAFrame as error:
             raise ContractBroken(f"{self.name} was called.", f"It wrote on the harness's pipe: {error}.") from None
+        finally:
+            self._waits_since = None
         if not isinstance(frame, dict) or frame.get("id") != self._waiting[0][0]:
             raise ContractBroken(f"{self.name} was called.", "It answered another call than the one it was asked.")
         return frame
@@ -195,8 +208,8 @@ class Worker:
         self._requests, self._answers = os.fdopen(self_requests, "wb"), os.fdopen(self_answers, "rb")
         self._drain = threading.Thread(target=self._keep_log, daemon=True)
         self._drain.start()
-        if self._memory is not None:
-            threading.Thread(target=self._watch_memory, daemon=True).start()
+        if self._memory is not None or self._patience is not None:
+            threading.Thread(target=self._watch, daemon=True).start()
 
     def _load(self, configured: Configured, load: Load) -> None:
         pickled, path = None, []
@@ -251,6 +264,9 @@ class Worker:
                 f"Its process held {_size(self._killed_at)}; {_size(self._memory or 0)} were allowed, so it was ended."
             )
             return OutOfMemory(asked, found, "Give a smaller --batch-size, fewer --workers, or more --memory.")
+        if self._given_up:
+            found = f"It was waited for {self._patience:g} seconds, as was allowed, so its process was ended."
+            return MethodFailed(asked, found, f"Give more --patience if it is only slow. {self._advice()}")
         if code == -signal.SIGKILL:
             found = "Its process was killed (SIGKILL), most often by the system for want of memory."
             return OutOfMemory(asked, found, "Give a smaller --batch-size or fewer --workers.")
@@ -280,25 +296,29 @@ class Worker:
                         log.write(chunk[: LOG_LIMIT - kept])
                 kept += len(chunk)
 
-    def _watch_memory(self) -> None:
+    def _watch(self) -> None:
+        """End the process and its children once they hold too much memory, or were waited for too long."""
         import psutil
 
-        assert self._memory is not None
         with contextlib.suppress(psutil.Error):
             root = psutil.Process(self._process.pid)
             while self._process.poll() is None:
                 family = [root, *root.children(recursive=True)]
-                held = 0
+                held, since = 0, self._waits_since
                 for process in family:
                     with contextlib.suppress(psutil.NoSuchProcess):
                         held += process.memory_info().rss
-                if held > self._memory:
+                if self._memory is not None and held > self._memory:
                     self._killed_at = held
-                    for process in reversed(family):
-                        with contextlib.suppress(psutil.NoSuchProcess):
-                            process.kill()
-                    return
-                time.sleep(0.1)
+                elif self._patience is not None and since is not None and time.monotonic() - since > self._patience:
+                    self._given_up = True
+                else:
+                    time.sleep(0.1)
+                    continue
+                for process in reversed(family):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        process.kill()
+                return
 
 
 def _size(count: int) -> str:

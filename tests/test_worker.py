@@ -230,6 +230,22 @@ def test_memory_is_watched_in_its_children_too(tmp_path: Path) -> None:
     assert "0.25 GB were allowed" in str(raised.value)
 
 
+def test_a_method_is_waited_for_as_long_as_was_allowed(tmp_path: Path) -> None:
+    class Dawdles:
+        def dawdle(self, seconds: float) -> str:
+            print("a moment")
+            time.sleep(seconds)
+            return "here"
+
+    configured = Configured(card(lambda given: Dawdles()), {}, SCRIPT)
+    with Worker(configured, Load(), tmp_path / "log", patience=4) as worker:
+        for _ in range(3):
+            assert worker.call("dawdle", 1.5) == "here", "each call is waited for anew"
+        with pytest.raises(MethodFailed, match="waited for 4 seconds") as raised:
+            worker.call("dawdle", 60)
+    assert "--patience" in raised.value.do and "a moment" in raised.value.do
+
+
 def test_leaving_ends_a_process_at_work_and_a_second_time_does_nothing(tmp_path: Path) -> None:
     class Hangs:
         pid = staticmethod(os.getpid)
