@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import math
 import re
@@ -16,6 +17,14 @@ from bench.errors import NotAResult
 
 SCHEMA = 1
 PROTOCOL = re.compile(r"[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_.-]*)*", re.ASCII)
+
+
+def version() -> str:
+    """The installed version of facebench."""
+    try:
+        return importlib.metadata.version("facebench")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
 
 
 @dataclass(frozen=True, slots=True)

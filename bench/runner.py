@@ -22,7 +22,7 @@ from bench.errors import Mismatch, NotAResult, OutOfMemory, RunDamaged
 from bench.method import Configured
 from bench.preparing import align
 from bench.protocol import Content, Protocol
-from bench.results import SCHEMA, Card, Provenance, Result
+from bench.results import SCHEMA, Card, Provenance, Result, version
 from bench.selection import picked_on_test
 from bench.worker import require
 
@@ -229,14 +229,6 @@ def provenance(settings: Settings, data: str, roles: Roles, external: bool = Fal
         platform=f"{platform.system()} {platform.machine()}, {_processor()}, Python {platform.python_version()}",
         packages=packages,
     )
-
-
-def version() -> str:
-    """The installed version of facebench."""
-    try:
-        return importlib.metadata.version("facebench")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def _processor() -> str:

@@ -12,6 +12,7 @@ from bench.asking import Asking
 from bench.batches import Batches
 from bench.method import Configured
 from bench.protocol import Sample
+from bench.results import version
 
 ANSWERS = "answers"  # beside the protocols of a folder of runs
 
@@ -21,8 +22,8 @@ def ask_once(
 ) -> None:
     """Ask as Asking.ask_all does, unless another cell of the folder of runs was answered to the same question.
 
-    The same: method and aligner by their code and weights, data, samples, seed and settings. A method that was made in
-    a script is always asked: its code is not known.
+    The same: method and aligner by their code and weights, data, samples, seed, settings and facebench. A method that
+    was made in a script is always asked: its code is not known.
     """
     names = [f"part-{number:05d}.parquet" for number in range(-(-len(samples) // asking.part_size))]
     kept = asking.runs / ANSWERS / _digest(asking, role, batches, samples, configured)
@@ -40,10 +41,17 @@ def ask_once(
 
 def _digest(asking: Asking, role: str, batches: Batches, samples: Sequence[Sample], configured: Configured) -> str:
     header = asking.cell.header() or {}
-    settings = [asking.settings.batch_size, *(header["settings"][name] for name in ("threads", "device"))]
+    settings = [
+        asking.settings.batch_size,
+        asking.part_size,
+        header["settings"]["threads"],
+        header["settings"]["device"],
+    ]
     asked = [[sample.key, sample.name, sample.absent] for sample in samples]
-    parts = [_identity(header["roles"][role], str(configured)), asking.protocol.inputs, header["data"], header["seed"]]
-    return hashlib.sha256(json.dumps([*parts, settings, batches.call, asked], sort_keys=True).encode()).hexdigest()
+    data = [asking.protocol.inputs, header["data"], asking.content.trials_sha256, asked]
+    method = [_identity(header["roles"][role], str(configured)), batches.call, header["seed"]]
+    whole = [version(), method, settings, data]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
 
 
 def _identity(methods: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
