@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from bench import data_card, leaderboard, results
 from bench.answers import Table, contents_sha256, read_table, write
@@ -25,7 +24,7 @@ from bench.results import Result
 from bench.selection import picked_on_test
 
 # Of the trials' columns those that say which trials they are, in every task.
-IDENTITY = ("trial", "fold", "mated", "reference", "probe", "reference_subject", "probe_subject")
+IDENTITY = ("trial", "fold", "mated", "truth", "cluster", "reference", "probe", "reference_subject", "probe_subject")
 SAME = 1e-6  # how far a score recomputed on another processor may lie off
 
 
@@ -61,24 +60,27 @@ def rank(entries: Iterable[Entry]) -> dict[str, Board]:
     for name, group in sorted(grouped.items()):
         protocol = discover().protocols.get(name)
         shown = protocol.shown if protocol is not None else ()
-        boards[name] = leaderboard.rank(group, partial(_p_value, _headlines(protocol, group)), shown)
+        alike = tuple(role.name for role in protocol.task.roles if role.alike) if protocol is not None else ()
+        boards[name] = leaderboard.rank(group, partial(_p_value, _headlines(protocol, group)), shown, alike)
     return boards
 
 
-def _headlines(protocol: Protocol | None, entries: list[Entry]) -> dict[str, Any]:
-    """The headline under the same draws for every result whose trials are at hand and are its own."""
-    drawn: dict[str, Any] = {}
+def _headlines(protocol: Protocol | None, entries: list[Entry]) -> dict[str, tuple[str, list[float]]]:
+    """The headline under draw after draw of every result whose trials are at hand and its own, and what was drawn."""
+    drawn: dict[str, tuple[str, list[float]]] = {}
     for entry in entries:
         if protocol is not None and len(entries) > 1 and entry.trials.exists():
             trials = read_table(entry.trials)
             if contents_sha256(trials) == entry.result.trials_sha256:
-                drawn[str(entry.path)] = [row[0] for row in protocol.task.replicates(protocol.metrics[:1], trials)]
+                values = [row[0] for row in protocol.task.replicates(protocol.metrics[:1], trials)]
+                drawn[str(entry.path)] = contents_sha256(_identities(protocol, trials)), values
     return drawn
 
 
-def _p_value(drawn: Mapping[str, Any], one: Entry, other: Entry) -> float | None:
-    a, b = drawn.get(str(one.path)), drawn.get(str(other.path))
-    if a is None or b is None:
+def _p_value(drawn: Mapping[str, tuple[str, list[float]]], one: Entry, other: Entry) -> float | None:
+    """The p-value of the paired difference; None where the draws are not of the same, and so are no pairs."""
+    (first, a), (second, b) = (drawn.get(str(entry.path), ("", [])) for entry in (one, other))
+    if not first or first != second:
         return None
     return resampling.paired_p_value([x - y for x, y in zip(a, b, strict=True)])
 
@@ -240,10 +242,10 @@ def _paired(first: str | Path, second: str | Path) -> tuple[Entry, Entry, list[T
     if one.result.digest != other.result.digest or one.result.provenance.limit != other.result.provenance.limit:
         found = f"One answers {one.result.protocol}, the other {other.result.protocol}"
         raise Mismatch(asked, f"{found}; digest, limit or both differ.", "Compare results of one question.")
-    pairs = [own_trials(one), own_trials(other)]
-    if contents_sha256(_identities(pairs[0])) != contents_sha256(_identities(pairs[1])):
+    pairs, protocol = [own_trials(one), own_trials(other)], discover().protocol(one.result.protocol)
+    if contents_sha256(_identities(protocol, pairs[0])) != contents_sha256(_identities(protocol, pairs[1])):
         raise Mismatch(asked, "Their trials are not the same ones.", "Run both on the same data.")
-    return one, other, pairs, discover().protocol(one.result.protocol)
+    return one, other, pairs, protocol
 
 
 def own_trials(found: Entry) -> Table:
@@ -257,10 +259,12 @@ def own_trials(found: Entry) -> Table:
     return trials
 
 
-def _identities(trials: Table) -> Table:
+def _identities(protocol: Protocol, trials: Table) -> Table:
     """The columns that say which trials these are, whatever was answered; the first model's of several."""
     import numpy as np
 
+    if protocol.task.drawn is not None:
+        return protocol.task.drawn(trials)
     rows = slice(None) if "model" not in trials else np.flatnonzero(trials["model"] == trials["model"][0])
     return {name: trials[name][rows] for name in IDENTITY if name in trials}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,15 +65,22 @@ class Board:
 
 
 def rank(
-    entries: Iterable[Entry], p_value: Callable[[Entry, Entry], float | None], shown: tuple[str, ...] = ()
+    entries: Iterable[Entry],
+    p_value: Callable[[Entry, Entry], float | None],
+    shown: tuple[str, ...] = (),
+    alike: tuple[str, ...] = (),
 ) -> Board:
     """Rank the results of one protocol by its headline.
 
     ``p_value(a, b)`` is that of the paired difference, None where it cannot be had (then their intervals
-    decide). Raises MixedProtocols where two results answer different questions.
+    decide). ``alike``: roles in which only one method is ranked, that of most results. Raises MixedProtocols where two
+    results answer different questions.
     """
     entries = list(entries)
     ranked = [e for e in entries if e.result.official and not e.result.provenance.external]
+    against = Counter(_in_roles(e.result, alike) for e in sorted(ranked, key=lambda e: e.result.name))
+    usual = against.most_common(1)[0][0] if against else ""
+    ranked = [e for e in ranked if _in_roles(e.result, alike) == usual]
     for entry in ranked[1:]:
         if entry.result.digest != ranked[0].result.digest:
             raise MixedProtocols(
@@ -87,8 +95,14 @@ def rank(
         better = sum(1 for i in range(place) if not tied[i])
         worse = sum(1 for i in range(place + 1, len(ranked)) if not tied[i])
         rows.append(Row(entry, 1 + better, len(ranked) - worse))
-    apart = tuple((e, why_apart(e.result)) for e in entries if e not in ranked)
+    others = {id(e): f"against {_in_roles(e.result, alike)}, the others against {usual}" for e in entries}
+    apart = tuple((e, why_apart(e.result) or others[id(e)]) for e in entries if e not in ranked)
     return Board(entries[0].result.protocol, tuple(rows), apart, shown)
+
+
+def _in_roles(result: Result, roles: tuple[str, ...]) -> str:
+    """The methods that a result has in some roles."""
+    return ", ".join(method for role in roles for method in result.roles.get(role, ()))
 
 
 def _order(score: Score) -> float:
@@ -96,14 +110,14 @@ def _order(score: Score) -> float:
 
 
 def why_apart(result: Result) -> str:
-    """Why a result that is not official, or whose answers were made elsewhere, is not ranked."""
+    """Why a result that is not official, or whose answers were made elsewhere, is not ranked; "" where it can be."""
     if result.provenance.external:
         return "answers made elsewhere"
     if result.provenance.limit is not None:
         return f"limited to {result.provenance.limit:,} trials"
     if picked_on_test(result.roles):
         return PICKED_ON_TEST
-    return "other trials than the official ones"
+    return "" if result.official else "other trials than the official ones"
 
 
 def _tied(one: Entry, other: Entry, p_value: Callable[[Entry, Entry], float | None]) -> bool:

@@ -25,7 +25,7 @@ class Role:
     ``task``: what the card of such a method names, where it is another one than the protocol's; ``inputs``: what it is
     given, where that is no image of the protocol; ``also``: other contracts, of which a card names the one it has;
     ``optional``: the place may stay empty; ``ways``: options of how one in it is asked, as a protocol has for the first
-    place.
+    place; ``alike``: results are ranked together only where the same method is in it.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Role:
     also: tuple[type, ...] = ()
     optional: bool = False
     ways: tuple[Option, ...] = ()
+    alike: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,7 @@ class Task:
     ``replicates(metrics, trials)`` yields the metrics under resampled clusters, the same resampling for the
     same trials, so that two methods can be compared draw by draw.
     ``limit(content, n)`` keeps n trials. ``external(content, table)`` makes answers of a stranger's table.
+    ``drawn(trials)`` are columns that say what ``replicates`` draws, where those of bench.boards do not.
     ``decide(trials)`` says which decisions were right, None where these trials hold none; ``cases(content, trials)``
     what can be counted by group. A task without decisions, or whose errors have no groups, leaves them out.
     """
@@ -190,6 +192,7 @@ class Task:
     replicates: Callable[[tuple[Metric, ...], Table], Iterator[list[float]]]
     limit: Callable[[Content, int], Content]
     external: Callable[[Content, Table], Mapping[str, Table]]
+    drawn: Callable[[Table], Table] | None = None
     decide: Callable[[Table], Decisions | None] | None = None
     cases: Callable[[Content, Table], Cases] | None = None
     reading: Reading = Reading()

@@ -184,7 +184,7 @@ def accuracy(comparisons: Comparisons, weights: Weights = None) -> Estimate:
     """Mean over folds of the share decided rightly, at the best threshold of the other folds.
 
     The `exact` rule: a threshold lies in the middle between two neighbouring distinct training scores, or beyond
-    all; where several are equally good it is their median. LFW View 2 (Huang et al. 2007).
+    all; of several that are equally good it is the middle one. LFW View 2 (Huang et al. 2007).
     """
     folds, thresholds = _exact(comparisons, weights)
     return folds.mean(comparisons.ranks[0].searchsorted(thresholds, side="right").tolist())
@@ -256,7 +256,10 @@ class _Folds:
 
 
 def _best_threshold(values: NDArray[Any], gain: NDArray[Any], present: NDArray[Any]) -> float:
-    """The median of the equally good thresholds between neighbouring training scores."""
+    """The middle one of the equally good thresholds between neighbouring training scores; of two the lower.
+
+    Their mean would be none of them where worse ones lie between.
+    """
     import numpy as np
 
     there = np.flatnonzero(present)
@@ -265,7 +268,8 @@ def _best_threshold(values: NDArray[Any], gain: NDArray[Any], present: NDArray[A
     scores = values[there]
     between = np.concatenate([[scores[0] - 1], (scores[:-1] + scores[1:]) / 2, [scores[-1] + 1]])
     reached = gain[np.append(there, there[-1] + 1)]
-    return float(np.median(between[reached >= reached.max() - EQUAL]))
+    best = between[reached >= reached.max() - EQUAL]
+    return float(best[(len(best) - 1) // 2])
 
 
 def resolved(count: int, rate: str) -> tuple[str | None, str]:

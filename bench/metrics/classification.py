@@ -86,20 +86,24 @@ def war(classified: Classified, weights: Weights = None) -> Estimate:
 
 def uar(classified: Classified, weights: Weights = None) -> Estimate:
     """Unweighted average recall: the mean of the recalls of the classes that are there."""
-    return _mean(class_recalls(classified.confusion(weights)))
+    return _mean(class_recalls(classified.confusion(weights)), classified)
 
 
 def uf1(classified: Classified, weights: Weights = None) -> Estimate:
     """The mean of the F1 of the classes, each from the pooled confusion: macro-F1."""
-    return _mean(class_f1(classified.confusion(weights)))
+    return _mean(class_f1(classified.confusion(weights)), classified)
 
 
-def _mean(values: NDArray[float64]) -> Estimate:
+def _mean(values: NDArray[float64], classified: Classified) -> Estimate:
+    """The mean over classes; it rests on as many samples as if every class had those of the smallest."""
     import numpy as np
 
     there = values[~np.isnan(values)]
     left = f"over {len(there)} of {len(values)} classes; no truth has the others" if len(there) < len(values) else ""
-    return Estimate(float(there.mean()) if len(there) else float("nan"), note=left)
+    counts = np.bincount(classified.truth)
+    counts = counts[counts > 0]
+    rests = int(counts.min()) * len(counts) if len(counts) else 0
+    return Estimate(float(there.mean()) if len(there) else float("nan"), resolution=rests, note=left)
 
 
 WAR = Metric("war", "higher", "%", war, MEGC, "share of samples answered rightly, that is accuracy")

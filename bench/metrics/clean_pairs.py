@@ -27,7 +27,7 @@ class CleanPairs:
             passed: NDArray[Any] = score >= self.youden[0]
             return passed
         if rule == EQUAL:
-            return score > self.equal
+            return score >= self.equal
         return score > self.threshold(rate=rule)
 
     def threshold(self, rate: str) -> float:
@@ -61,14 +61,12 @@ class CleanPairs:
 
     @cached_property
     def equal(self) -> float:
-        """The score above which FMR and FNMR are nearest to each other; of several the highest."""
+        """The score from which on FMR and FNMR are nearest to each other; of several the highest, infinite for none."""
         import numpy as np
 
         values, mated, non_mated = self._rates
-        # Accepting from a score on is accepting above the next lower one.
-        below = np.append(values[1:], -np.inf)
         apart = np.append(1.0, np.abs(non_mated - (1 - mated)))
-        return float(np.append(values[:1], below)[int(np.argmin(apart))]) if len(values) else float("inf")
+        return float(np.append(np.inf, values)[int(np.argmax(apart <= apart.min() + 1e-12))])
 
     @cached_property
     def fold_thresholds(self) -> NDArray[Any]:

@@ -1,17 +1,17 @@
 """Metrics of answers that name an expression: those of one confusion, of answers that said nothing, of calibration.
 
 Calibration is of the answered samples that have probabilities. ``ferbench`` metrics count as the scorer of FERBench
-does (github.com/zfkarl/UniFER, commit 08c2ed6), so that published figures can be compared, with four flaws: a label is
-found as a substring, the first in the order of the candidates ("unhappy" is happy); where tags are missing the whole
-reasoning is searched; "unknown" is a class of its own of recall 0 in the macro means; what raised an error leaves the
-denominator.
+does (github.com/zfkarl/UniFER, commit 1f1950f, each data set's own script), so that published figures can be compared,
+with its flaws: a label is found as a substring, the first in the order of the candidates ("unhappy" is happy); where
+the tags hold no label, or are missing, the whole reasoning is searched, first for labels, then for synonyms; "unknown"
+is a class of its own of recall 0 in the macro means; what raised an error leaves the denominator.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.metrics.classification import MACRO_F1, UAR, WAR, Classified, class_f1, class_recalls
@@ -28,7 +28,21 @@ LEAST = 1e-12  # the smallest probability that a logarithm is taken of
 CALIBRATION = "Guo et al., On Calibration of Modern Neural Networks, ICML 2017"
 FERBENCH = "Zhang et al., FERBench and UniFER, arXiv 2511.00389, 2025: its scorer as published"
 UNKNOWN = "unknown"
-TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
+TAGGED = r"<answer>(.*?)</answer>"
+# In the order in which the scripts look for them.
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "angry": ("anger",),
+    "anger": ("angry",),
+    "contempt": ("scorn", "disdain"),
+    "disgust": ("revulsion", "repulsion"),
+    "fear": ("terror", "fright"),
+    "happy": ("joy", "happiness"),
+    "happiness": ("joy", "happy"),
+    "sad": ("sorrow", "unhappy"),
+    "sadness": ("sad",),
+    "neutral": ("normal", "calm", "blank"),
+    "surprise": ("shock", "astonishment"),
+}
 
 
 class Expressions(Classified):
@@ -98,11 +112,29 @@ def _nll(answers: Expressions, weights: Weights = None) -> Estimate:
     return Estimate(float(lost @ counted / counted.sum()) if counted.sum() else float("nan"), note=note)
 
 
-def compatible(text: str, words: Sequence[str]) -> str:
-    """The word that FERBench's scorer finds in an answer, or "unknown": the first candidate that is a substring."""
-    tagged = TAGGED.search(text)
-    searched = (tagged.group(1) if tagged else text).strip().lower()
-    return next((word for word in words if word.lower() in searched), UNKNOWN)
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """FERBench's reading of answers in one data set.
+
+    ``words``: its candidates in their order; ``mad``: whether that is a synonym of anger there; ``lines``: whether tags
+    may span lines and are written in small letters, as the script for SFEW has it.
+    """
+
+    words: tuple[str, ...]
+    mad: bool = False
+    lines: bool = False
+
+    def read(self, text: str) -> str:
+        """The word that the script finds in an answer, or "unknown"."""
+        tagged = re.search(TAGGED, text, re.DOTALL if self.lines else re.IGNORECASE)
+        for searched in (tagged.group(1).lower() if tagged else "", text.lower()):
+            if found := next((word for word in self.words if word in searched), ""):
+                return found
+        for word, synonyms in SYNONYMS.items():
+            more = ("mad",) if self.mad and word in ("anger", "angry") else ()
+            if word in self.words and any(one in text.lower() for one in (*synonyms, *more)):
+                return word
+        return UNKNOWN
 
 
 def _compatible(answers: Expressions, weights: Weights) -> Any:

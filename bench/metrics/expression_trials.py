@@ -27,7 +27,8 @@ class ExpressionTrials:
     def __init__(self, trials: Table) -> None:
         import numpy as np
 
-        self.classes = sorted({*trials["truth"], *trials["answer"], *_named(trials)} - {""})
+        found = trials.get("ferbench", [""] * len(trials["truth"]))
+        self.classes = sorted({*trials["truth"], *trials["answer"], *_named(trials), *found} - {"", UNKNOWN})
         place = {name: i for i, name in enumerate(self.classes)} | {"": UNANSWERED, UNKNOWN: len(self.classes)}
         truth, answer = (np.array([place[n] for n in trials[column]]) for column in ("truth", "answer"))
         failure = np.array(trials["failure"], object)
@@ -39,7 +40,7 @@ class ExpressionTrials:
             "parse_failed": np.isin(failure, UNPARSED),
             "refused": failure == REFUSAL,
             "probability": probability.astype(np.float64),
-            "compatible": np.array([place[n] for n in trials.get("ferbench", [""] * len(truth))]),
+            "compatible": np.array([place[n] for n in found]),
         }
         seen = np.array(trials["seen"], object)
         rows = {"": np.arange(len(truth))}

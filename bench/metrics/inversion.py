@@ -234,6 +234,7 @@ class Attack:
     """The trials of an inversion (bench.tasks.inversion) as the metrics take them.
 
     ``target``: the attacked embedder as it is typed; ``others``: all others; ``clean``: thresholds by embedder;
+    ``people``: int [people], the numbers of those that were attacked;
     ``budgets``: at which images were kept, the last one is the attack's.
     """
 
@@ -251,8 +252,8 @@ class Attack:
         own = (embedder == self.target) & (kind == TYPE_1) & (self._trials["image"] == BEST)
         own &= self._trials["budget"] == self.budgets[-1]
         subjects = self._trials["reference_subject"]
-        self._people = np.unique(subjects[own])
-        self.owner = np.searchsorted(self._people, subjects[own])
+        self.people = np.unique(subjects[own])
+        self.owner = np.searchsorted(self.people, subjects[own])
         self.queries, self.outside = (self._trials[name][own].astype(np.float64) for name in ("queries", "outside"))
         self.targets, self.seen = int(own.sum()), str(self._trials["seen"][0])
         self.failures: list[str] = self._trials["failure"][own].tolist()
@@ -270,7 +271,7 @@ class Attack:
         """How often each attacked person is drawn, n of n with replacement, draw after draw: float64 [people]."""
         import numpy as np
 
-        generator, people = np.random.default_rng(seed), len(self._people)
+        generator, people = np.random.default_rng(seed), len(self.people)
         for _ in range(count):
             yield generator.multinomial(people, np.full(people, 1 / people)).astype(np.float64)
 
@@ -303,7 +304,7 @@ class Attack:
         return View(
             clean,
             {one: trials["score"][chosen] for one, chosen in kinds.items()},
-            {one: np.searchsorted(self._people, trials["reference_subject"][chosen]) for one, chosen in kinds.items()},
+            {one: np.searchsorted(self.people, trials["reference_subject"][chosen]) for one, chosen in kinds.items()},
             np.where(np.isfinite(cosine), cosine, -1.0),  # of what no vector was made
             self._substitution(embedder, clean, kinds[TYPE_2]),
         )
@@ -317,7 +318,7 @@ class Attack:
         made = {(a, b): s for a, b, s in zip(*(c.tolist() for c in self._rows(others, *_WHICH)), strict=True)}
         ends = zip(reference.tolist(), probe.tolist(), clean.comparisons.mated.tolist(), strict=True)
         score = np.array([made.get((a, b), np.nan) if mated else np.nan for a, b, mated in ends])
-        owner = np.searchsorted(self._people, subject).clip(0, len(self._people) - 1)
+        owner = np.searchsorted(self.people, subject).clip(0, len(self.people) - 1)
         return Substitution(clean, score, owner)
 
     def curves(self) -> tuple[Curve, ...]:

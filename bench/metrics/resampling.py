@@ -2,7 +2,8 @@
 
 Pairs of one person depend on each other, so identities are drawn, not pairs: n of n with replacement. A comparison
 within one identity counts as often as that identity was drawn, one between two as the product of their draws
-(Snijders and Borgatti 1999 for networks; for 1:1 matching see Fogliato, Patil and Perona, arXiv 2306.01198).
+(Snijders and Borgatti 1999 for networks; for 1:1 matching see Fogliato, Patil and Perona, arXiv 2306.01198). Two who
+are compared with each other and with nobody else are drawn as one: their comparison depends on no other.
 """
 
 from __future__ import annotations
@@ -30,19 +31,33 @@ def identity_weights(
     """
     import numpy as np
 
-    identities, inverse = np.unique(np.concatenate([first, second]), return_inverse=True)
+    inverse = np.unique(np.concatenate([first, second]), return_inverse=True)[1]
     a, b = inverse[: len(inverse) // 2], inverse[len(inverse) // 2 :]
-    within = a == b
-    kinds = [kind for kind in (within[:compared], ~within[:compared]) if kind.any()]
+    mated = (a == b)[:compared]
+    kinds = [kind for kind in (mated, ~mated) if kind.any()]
+    a, b = _couples_as_one(a, b, compared)
+    within, count = a == b, int(max(a.max(), b.max())) + 1
     generator = np.random.default_rng(seed)
-    chance = np.full(len(identities), 1 / len(identities))
+    chance = np.full(count, 1 / count)
     for _ in range(replicates):
         while True:
-            drawn = generator.multinomial(len(identities), chance).astype(np.float64)
+            drawn = generator.multinomial(count, chance).astype(np.float64)
             weights = np.where(within, drawn[a], drawn[a] * drawn[b])
             if all(weights[:compared][kind].any() for kind in kinds):
                 break
         yield weights
+
+
+def _couples_as_one(a: NDArray[Any], b: NDArray[Any], compared: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Identities numbered anew, those that are compared with each other alone under one number."""
+    import numpy as np
+
+    met = np.bincount(np.concatenate([a[:compared], b[:compared]]), minlength=int(max(a.max(), b.max())) + 1)
+    couple = (a != b)[:compared] & (met[a[:compared]] == 1) & (met[b[:compared]] == 1)
+    known_as = np.arange(len(met))
+    known_as[b[:compared][couple]] = a[:compared][couple]
+    number = np.unique(known_as, return_inverse=True)[1]
+    return number[a], number[b]
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
@@ -83,9 +98,13 @@ def population_std(folds: Sequence[float]) -> float:
 
 
 def paired_p_value(differences: Sequence[float]) -> float:
-    """Two-sided p-value, against no difference, of the draws of a paired difference; 1 where all are 0."""
+    """Two-sided p-value, against no difference, of the draws of a paired difference.
+
+    It is 1 where all are 0. A draw that left nothing to compute, NaN, is left out.
+    """
     import numpy as np
 
     values: Any = np.asarray(differences)
+    values = values[~np.isnan(values)]
     least = min(int((values <= 0).sum()), int((values >= 0).sum()))
     return min(1.0, 2 * (1 + least) / (len(values) + 1))

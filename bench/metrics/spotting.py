@@ -4,7 +4,8 @@ A found interval fits a true one of its video and type where their intersection 
 least 0.5. STRS is the F1 of spotting times the F1 of analysis; the latter is the harmonic mean of mean precision and
 mean recall over the declared classes, on pairs whose true emotion is one of them.
 
-``official`` does what the script STRS-Metric does, in the order of the tables, each type a table of its own:
+``official`` does what the script STRS-Metric does, in the order of the tables. Types are matched apart; where there are
+both, the figures without a type are of one table of all:
 
 * a found interval takes every true one that it fits and that is free: it may count several times;
 * of several found intervals for one true one the first counts, whatever their overlaps;
@@ -53,12 +54,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """The intervals of one type in one video of one subject, true ones and found ones, in the order of their tables."""
+    """The intervals of one type in one video of one subject, true ones and found ones, in the order of their tables.
+
+    ``name``: which video, where its intervals of another type are given too.
+    """
 
     subject: int
     type: str
     truth: tuple[Span, ...]
     found: tuple[Span, ...]
+    name: str = ""
 
 
 Pairs = list[tuple[int, int]]  # (found, true), by their places in a video
@@ -118,21 +123,24 @@ class Spotting:
 
         self.classes = tuple(classes)
         self.subjects: Any = np.array(sorted({video.subject for video in videos}), np.int64)
-        heard = {(video.subject, video.type) for video in videos if video.found}
+        # Who and what the script sees: subjects with an answer, videos with a truth, of one type and of all.
+        heard = {(video.subject, type) for video in videos if video.found for type in {"", video.type}}
+        called = [(video.name or number) for number, video in enumerate(videos)]
+        shown = {
+            (name, type) for name, video in zip(called, videos, strict=True) if video.truth for type in {"", video.type}
+        }
         tallies: dict[tuple[str, str], list[tuple[Video, Pairs, int]]] = {}
-        for video in videos:
+        for name, video in zip(called, videos, strict=True):
             value = overlaps(*([(s.onset, s.offset) for s in spans] for spans in (video.found, video.truth)))
             value[value < FITS] = 0
-            one_to_one = (video, best_pairs(value), len(video.found))
             pairs = official_pairs(value > 0)
-            spoilt = len(video.found) - len({found for found, _ in pairs}) if video.truth else 0
-            as_printed = (video, pairs, len(pairs) + spoilt)
-            counted = [("strict", one_to_one)]
-            if (video.subject, video.type) in heard:
-                counted.append(("official", as_printed))
-            for mode, entry in counted:
-                for type in {"", video.type}:
-                    tallies.setdefault((mode, type), []).append(entry)
+            spoilt = len(video.found) - len({found for found, _ in pairs})
+            one_to_one = (video, best_pairs(value), len(video.found))
+            for type in {"", video.type}:
+                tallies.setdefault(("strict", type), []).append(one_to_one)
+                if (video.subject, type) in heard:
+                    as_printed = (video, pairs, len(pairs) + (spoilt if (name, type) in shown else 0))
+                    tallies.setdefault(("official", type), []).append(as_printed)
         emotions = Counter(span.emotion for video in videos for span in video.truth)
         self.true_of_classes: Any = np.array([emotions[name] for name in self.classes], np.int64)
         self._there = self.true_of_classes > 0
@@ -233,6 +241,7 @@ ABOUT = {
     "fn": "true intervals missed",
 }
 COUNTS = ("f1_spotting", "tp", "fp", "fn")
+WITH_EMOTIONS = ("strs", "f1_spotting", "f1_analysis", "tp", "fp", "fn")  # of micro-expressions, as MEGC gives them
 OFFICIAL = ("strs", "f1_spotting", "f1_analysis", "tp", "fp", "fn", "uf1_analysis", "uar_printed")
 MENDED = ("strs", "f1_spotting", "f1_analysis", "tp", "fp", "fn", "uf1_analysis", "uar")
 
@@ -254,4 +263,9 @@ def _metric(mode: str, type: str, field: str) -> Metric:
 SPOTTING = tuple(
     _metric(m, "", field) for m, fields in (("official", OFFICIAL), ("strict", MENDED)) for field in fields
 )
-BY_TYPE = tuple(_metric(mode, type, field) for mode in ("official", "strict") for type in TYPES for field in COUNTS)
+BY_TYPE = tuple(
+    _metric(mode, type, field)
+    for mode in ("official", "strict")
+    for type, fields in zip(TYPES, (WITH_EMOTIONS, COUNTS), strict=True)
+    for field in fields
+)

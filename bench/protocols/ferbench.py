@@ -12,8 +12,10 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.errors import DataDamaged
+from bench.metrics.expression import Scorer
 from bench.protocol import Content, Data, Protocol
 from bench.protocols import ferplus, labelled_faces
 from bench.protocols.affectnet import AFFECTNET, PLACES
@@ -39,6 +41,8 @@ class Listing:
     words: tuple[str, ...]
     places: tuple[str, ...]
     below: int  # how many of the last parts of a picture's path are below the folder
+    mad: bool = False  # of its scorer, as Scorer has it
+    lines: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -95,9 +99,9 @@ def read_listing(root: Path, labels: tuple[str, ...], salt: str, listing: Listin
         votes = base / ferplus.TABLE
         known = ferplus.read_votes(votes, votes.stat().st_mtime_ns) if votes.is_file() else ()
         copies = functools.partial(ferplus.find_copies, files, folder.parent, known, base / ferplus.COPIES)
-    return labelled_faces.content(
-        rows, files, listing.data, labels, salt, beside=beside, words=listing.words, listed=prompt, repeats=copies
-    )
+    scorer = Scorer(listing.words, listing.mad, listing.lines)
+    asked: dict[str, Any] = {"words": listing.words, "listed": prompt, "scorer": scorer, "repeats": copies}
+    return labelled_faces.content(rows, files, listing.data, labels, salt, beside=beside, **asked)
 
 
 RAF_WORDS = ("surprise", "fear", "disgust", "happiness", "sadness", "anger", "neutral")
@@ -106,8 +110,10 @@ SHORT_WORDS = ("angry", "contempt", "disgust", "fear", "happy", "neutral", "sad"
 LISTS = {
     "ferplus": Listing(FERPLUS, "ferplus_qa.json", SHORT_WORDS, ("FER2013Test", "data/FER2013Test"), 1),
     "rafdb": Listing(RAFDB, "rafdb_qa.json", RAF_WORDS, ("basic/Image/aligned", "Image/aligned"), 1),
-    "affectnet": Listing(AFFECTNET, "affectnet_qa.json", AFFECT_WORDS, PLACES, 2),
-    "sfew": Listing(SFEW, "sfew_qa.json", tuple(w for w in SHORT_WORDS if w != "contempt"), (".",), 2),
+    "affectnet": Listing(AFFECTNET, "affectnet_qa.json", AFFECT_WORDS, PLACES, 2, mad=True),
+    "sfew": Listing(
+        SFEW, "sfew_qa.json", tuple(w for w in SHORT_WORDS if w != "contempt"), (".",), 2, mad=True, lines=True
+    ),
 }
 # Over names and labels of the questions, of lists that are at hand here.
 TRIALS = {

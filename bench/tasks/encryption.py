@@ -302,7 +302,7 @@ TASK = Task(
     ),
     roles=(
         Role(METHOD, Matcher, "matches vectors under encryption"),
-        Role(REFERENCE, Matcher, "is measured in the same rounds, for ratios"),
+        Role(REFERENCE, Matcher, "is measured in the same rounds, for ratios", alike=True),
     ),
     ask=ask,
     judge=judge,

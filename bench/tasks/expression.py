@@ -28,7 +28,7 @@ from bench.image_probe import check_probes, probes
 from bench.method import Configured
 from bench.metrics import expression
 from bench.metrics.classification import within
-from bench.metrics.expression import ACCURACY, UNKNOWN, compatible
+from bench.metrics.expression import ACCURACY, UNKNOWN, Scorer
 from bench.metrics.expression_trials import NOT_KNOWN, REPLICATES, UNSEEN, UNTRAINED, ExpressionTrials, other_naming
 from bench.metrics.metric import Metric
 from bench.parsed import table
@@ -88,7 +88,8 @@ class Labelled:
 
     ``labels``: the declared ones; ``words``: by which an Answerer is offered them; ``truth``: int64 [samples],
     positions among the labels; ``training``: makes samples and labels of the training split; ``repeats``: finds out
-    which pictures are copies, when asked; ``listed``: the prompt that a list of questions brings, "" for none.
+    which pictures are copies, when asked; ``listed``: the prompt that a list of questions brings, "" for none, and
+    ``scorer``: how its authors read answers to it.
     """
 
     labels: tuple[str, ...]
@@ -97,6 +98,7 @@ class Labelled:
     training: Callable[[], tuple[Sequence[Sample], Any]] | None = None
     repeats: Callable[[], Repeats] = Repeats
     listed: str = ""
+    scorer: Scorer | None = None
 
 
 def content(
@@ -189,8 +191,9 @@ def judge(content: Content, answers: Mapping[str, Table], roles: Mapping[str, tu
         label, failure, probability = read.label, read.failure, read.probability
         how = f"options joined: {', '.join(read.joint)}" if strategy.answer == LOGLIK else str(table())
         made["reading"] = [how] * len(label)
-        if strategy.wording == LISTED and strategy.answer == GENERATE and len(strategy.prompts()) == 1:
-            made["ferbench"] = _as_ferbench(truth, given)
+        asked_once = strategy.answer == GENERATE and len(strategy.prompts()) == 1
+        if truth.scorer is not None and strategy.wording == LISTED and asked_once:
+            made["ferbench"] = _as_published(truth, truth.scorer, given)
     if probability is not None:
         made |= {f"p.{name}": probability[:, i].astype(np.float32) for i, name in enumerate(truth.labels)}
     repeats = truth.repeats()
@@ -217,11 +220,11 @@ def _probabilities(given: Table) -> NDArray[Any] | None:
     return found if len(there) and (there >= 0).all() and summed.all() else None
 
 
-def _as_ferbench(truth: Labelled, given: Table) -> list[str]:
-    """What FERBench's scorer finds in each answer: a label, "unknown", or "" for what it leaves out."""
+def _as_published(truth: Labelled, scorer: Scorer, given: Table) -> list[str]:
+    """What the list's own scorer finds in each answer: a label, "unknown", or "" for what it leaves out."""
     named = {**dict(zip(truth.words, truth.labels, strict=True)), UNKNOWN: UNKNOWN}
     texts = zip(given["text"], given["failure"], strict=True)
-    return ["" if failure else named[compatible(str(text), truth.words)] for text, failure in texts]
+    return ["" if failure else named[scorer.read(str(text))] for text, failure in texts]
 
 
 def replicates(metrics: tuple[Metric, ...], trials: Table) -> Iterator[list[float]]:

@@ -156,6 +156,11 @@ def score(protocol: Protocol, trials: Table) -> Scored:
     return Scored(made, attack.curves(), attack.targets, dict(reasons))
 
 
+def drawn(trials: Table) -> Table:
+    """Whose faces were attacked: attacks on the same people are compared draw by draw, whatever their budgets."""
+    return {"subject": Attack(trials).people}
+
+
 def limit(content: Content, count: int) -> Content:
     """Keep ``count`` pairs as verification does, and the targets that are first in one of them."""
     audit: Audit = content.truth
@@ -197,4 +202,5 @@ TASK = Task(
     replicates=replicates,
     limit=limit,
     external=external,
+    drawn=drawn,
 )

@@ -190,8 +190,11 @@ class _Prepared:
                 videos |= {(video, one): (subject, {TRUTH: [], ANSWER: []}) for one in types or [""]}
             elif (video, type) in videos:  # what is called macro is no error where micro-expressions alone are asked
                 videos[video, type][1][row].append(Span(onset, offset, emotion))
-        sides = [(who, key[1], tuple(spans[TRUTH]), tuple(spans[ANSWER])) for key, (who, spans) in videos.items()]
-        self.spotting = Spotting([Video(*one) for one in sides], classes)
+        sides = [
+            Video(who, type, tuple(spans[TRUTH]), tuple(spans[ANSWER]), str(video))
+            for (video, type), (who, spans) in videos.items()
+        ]
+        self.spotting = Spotting(sides, classes)
 
     def weights(self) -> Iterator[Any]:
         """Draws of subjects, the same for the same trials."""

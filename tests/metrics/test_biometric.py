@@ -108,7 +108,7 @@ def slow_accuracy(case: Case) -> list[float]:
         between = [(a + b) / 2 for a, b in itertools.pairwise(there)]
         candidates = [there[0] - 1, *between, there[-1] + 1] if there else [0.0]
         counts = [right(case, training, lambda s, t=t: s > t) for t in candidates]
-        threshold = statistics.median(t for t, n in zip(candidates, counts, strict=True) if n == max(counts))
+        threshold = statistics.median_low(t for t, n in zip(candidates, counts, strict=True) if n == max(counts))
         shares.append(right(case, test, lambda s, t=threshold: s > t) / sum(case.times[i] for i in test))
     return shares
 
@@ -352,8 +352,8 @@ def test_a_method_that_is_always_wrong_reaches_the_worst_values() -> None:
     assert EER.compute(comparisons).value == 1
     assert tar_at_far("1e-1").compute(comparisons).value == 0
     assert fnmr_at_fmr("1e-1").compute(comparisons).value == 1
-    # Rejecting all and accepting all are the best thresholds; their median, as the rule has it, is the worst.
-    assert ACCURACY.compute(comparisons).value == 0
+    # Rejecting all and accepting all are the best thresholds, and one of them is taken, not what lies between.
+    assert ACCURACY.compute(comparisons).value == 0.5
     assert ACCURACY_INSIGHTFACE.compute(comparisons).value == 0.5
     assert det_points(comparisons) == ((0, 1), (1, 1), (1, 0))
 

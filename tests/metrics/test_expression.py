@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, f1_score, recall_score
 
 from bench.metrics import expression
-from bench.metrics.expression import ACCURACY, BRIER, ECE, FERBENCH_METRICS, NLL, UNKNOWN, Expressions, compatible
-from bench.metrics.expression_trials import other_naming
+from bench.metrics.expression import ACCURACY, BRIER, ECE, FERBENCH_METRICS, NLL, UNKNOWN, Expressions, Scorer
+from bench.metrics.expression_trials import ExpressionTrials, other_naming
 
 CLASSES = ("anger", "fear", "happiness", "sadness")
 
@@ -84,13 +84,32 @@ def test_samples_without_probabilities_are_left_out_of_calibration_and_noted() -
         ("<think>not sad</think><answer>happiness</answer>", "happiness"),
         ("unhappiness", "happiness"),  # a substring counts
         ("no fear but sadness", "fear"),  # the first candidate counts, not the first in the text
-        ("I think anger. <answer>joy</answer>", UNKNOWN),  # only the tags are read,
-        ("<think>anger or fear", "anger"),  # where there are any
+        ("<think>anger or fear", "anger"),
+        ("I think anger. <answer>gladness</answer>", "anger"),  # where the tags hold no label the whole is searched,
+        ("<ANSWER> Joyful </answer>", "happiness"),  # and after that for synonyms,
+        ("a shock, and she is angry", "anger"),  # in the order of the script
+        ("<answer>fear\n</answer> of anger", "anger"),  # a tag is of one line
+        ("mad", UNKNOWN),
         ("nothing", UNKNOWN),
     ],
 )
 def test_ferbench_reads_answers_as_published(text: str, found: str) -> None:
-    assert compatible(text, CLASSES) == found
+    assert Scorer(CLASSES).read(text) == found
+
+
+def test_ferbenchs_scripts_differ_by_data_set() -> None:
+    assert Scorer(CLASSES, mad=True).read("mad") == "anger"
+    sfew = Scorer(("angry", "fear", "happy"), mad=True, lines=True)
+    assert sfew.read("<answer>fear\n</answer> angry") == "fear"
+    assert sfew.read("<ANSWER>fear</ANSWER> angry") == "angry"
+    assert [sfew.read(word) for word in ("sorrow", "happiness", "anger")] == [UNKNOWN, "happy", "angry"]
+
+
+def test_what_ferbench_finds_may_be_a_class_of_no_truth() -> None:
+    names = {"truth": ["fear", "fear"], "answer": ["fear", ""], "ferbench": ["contempt", UNKNOWN]}
+    told = ExpressionTrials({**names, "failure": ["", "x"], "seen": ["", ""], "cluster": np.array([0, 1])})
+    assert FERBENCH_METRICS[0].compute(told.whole).value == 0
+    assert told.whole.compatible.tolist() == [0, 2]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(-1, 4)), min_size=1, max_size=40))

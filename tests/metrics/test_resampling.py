@@ -47,6 +47,21 @@ def test_a_comparison_counts_as_the_product_of_the_draws_of_its_two_identities(i
         assert all(weight[a, b] == weight[a, a] * weight[b, b] for a, b in pairs if a != b)
 
 
+def test_two_who_are_compared_with_nobody_else_are_drawn_as_one() -> None:
+    first, second = np.arange(0, 4000, 2), np.arange(1, 4001, 2)
+    weights = np.array(list(identity_weights(first, second, 40, 0)))
+    assert weights.sum(axis=1) == pytest.approx(np.full(40, len(first)))
+    assert weights.var() == pytest.approx(1, abs=0.05), "as pairs that are drawn, not products of two draws"
+    first, second = np.array([0, 2, 4, 0, 1, 2, 3, 4, 5]), np.array([1, 3, 4, 0, 1, 2, 3, 4, 5])
+    for drawn in identity_weights(first, second, 20, 0, compared=3):  # samples go with their comparison
+        assert (drawn[:2] == drawn[[3, 5]]).all() and (drawn[:2] == drawn[[4, 6]]).all()
+
+
+def test_one_comparison_more_makes_it_a_product_again() -> None:
+    weights = np.array(list(identity_weights([0, 0, 9], [1, 2, 9], 200, 0)))
+    assert not (weights[:, 0] == weights[:, 1]).all()
+
+
 def test_every_identity_is_drawn_once_on_average() -> None:
     people = np.arange(50)
     mean = np.mean(list(identity_weights(people, people, 4000, 0)), axis=0)
@@ -64,6 +79,12 @@ def test_weights_come_one_draw_at_a_time() -> None:
     draws = identity_weights(np.arange(1000), np.arange(1000), 10**12, 0)
     assert next(draws).shape == (1000,)
     assert next(draws).dtype == np.float64
+
+
+def test_draws_that_left_nothing_to_compute_say_nothing() -> None:
+    nan = float("nan")
+    assert paired_p_value([nan] * 1000) == 1
+    assert paired_p_value([1.0, -1.0] * 50 + [nan] * 900) == paired_p_value([1.0, -1.0] * 50)
 
 
 def test_no_draw_is_without_mated_or_without_non_mated_comparisons() -> None:

@@ -177,6 +177,29 @@ def test_micro_and_macro_are_counted_apart_and_pooled() -> None:
     assert value(spotting, "micro.f1_spotting") == pytest.approx(2 / 3)
 
 
+def test_silence_on_one_type_counts_in_the_figures_of_both() -> None:
+    def videos(macro_found: tuple[Span, ...]) -> list[Video]:
+        return [
+            video
+            for subject in range(3)
+            for video in (
+                Video(subject, "micro", (span(0, 9),), (span(0, 9),), f"video {subject}"),
+                Video(subject, "macro", (span(20, 89), span(100, 189)), macro_found, f"video {subject}"),
+            )
+        ]
+
+    silent = made(videos(()))
+    assert counts(silent) == counts(silent, "strict.") == (3, 0, 6)
+    assert counts(silent, "macro.") == (0, 0, 0), "a table of macros alone has no subject of which anything was found"
+    assert counts(made(videos((span(300, 309),)))) == (3, 3, 6)
+
+
+def test_officially_a_find_of_one_type_is_an_error_where_the_video_has_another() -> None:
+    both = [Video(0, "micro", (), (span(0, 9),), "a"), Video(0, "macro", (span(20, 89),), (span(20, 89),), "a")]
+    assert counts(made(both)) == (1, 1, 0)
+    assert counts(made(both), "micro.") == (0, 0, 0)
+
+
 def test_a_draw_of_subjects_is_a_table_with_them_so_often() -> None:
     generator = random.Random(2)
     for _ in range(300):

@@ -17,6 +17,7 @@ from bench.answers import read_table
 from bench.errors import ContractBroken, MethodFailed, WrongUse
 from bench.images import Unreadable
 from bench.metrics import expression_trials
+from bench.metrics.expression import Scorer
 from bench.parsed import REFUSAL, table
 from bench.protocols import labelled_faces
 from bench.suite import run_cells
@@ -55,6 +56,7 @@ def content(root: Path, labels: tuple[str, ...], salt: str, listed: str = "", od
 
 
 def protocol(listed: str = "", **known: Any) -> bench.Protocol:
+    known |= {"scorer": Scorer(tuple(ADJECTIVES[label] for label in LABELS))} if listed else {}
     reader = functools.partial(content, listed=listed, **known)
     made = labelled_faces.protocol(
         "expression/test/drawn", DATA, reader, LABELS, "drawn", cite="none", copies=True, listed=bool(listed)
