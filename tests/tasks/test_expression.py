@@ -52,11 +52,11 @@ def content(root: Path, labels: tuple[str, ...], salt: str, listed: str = "", od
         seen = {"anger-0": "train", "anger-1": "valid"}
         return Repeats({"anger-2": "anger-3"}, seen, known=True)
 
-    return expression.content(rows, labels, read, {}, salt, training=training, repeats=copies, listed=listed)
+    asked = {"listed": listed, "scorer": Scorer(tuple(ADJECTIVES[label] for label in labels)) if listed else None}
+    return expression.content(rows, labels, read, {}, salt, training=training, repeats=copies, **asked)
 
 
 def protocol(listed: str = "", **known: Any) -> bench.Protocol:
-    known |= {"scorer": Scorer(tuple(ADJECTIVES[label] for label in LABELS))} if listed else {}
     reader = functools.partial(content, listed=listed, **known)
     made = labelled_faces.protocol(
         "expression/test/drawn", DATA, reader, LABELS, "drawn", cite="none", copies=True, listed=bool(listed)
