@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as Grid
 
 from bench.cards import pickled
@@ -14,6 +13,7 @@ from bench.errors import WrongUse
 from bench.hub import size
 from bench.method import Method
 from bench.pinning import Inspection
+from bench.terminal import escape
 
 
 def show_inspection(inspection: Inspection) -> None:

@@ -19,6 +19,10 @@ from typing import Any
 from bench.errors import NotWritten, RunDamaged
 
 Table = dict[str, Any]
+MOST_BYTES = 2 << 30  # of a table in memory; IJB-C's trials have 15.7 million rows and take 0.7 GB
+OBJECT = 64  # bytes of a text beside its letters
+TEXT = "BYTE_ARRAY"
+WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 8, "FLOAT": 4, "DOUBLE": 8}
 
 
 def write(path: Path, data: bytes | str) -> None:
@@ -56,20 +60,86 @@ def write_table(path: Path, table: Table) -> None:
     write(path, sink.getvalue().to_pybytes())
 
 
-def read_table(path: Path) -> Table:
-    """Read a table that ``write_table`` wrote; raises RunDamaged where it is not whole."""
+def read_table(path: Path, most: int = MOST_BYTES) -> Table:
+    """Read a table that ``write_table`` wrote, of at most so many bytes in memory, as its head declares them.
+
+    A few kilobytes may stand for gigabytes, where many rows hold one long text. Raises RunDamaged where the table is
+    not whole, or larger.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        read = pq.read_table(path, page_checksum_verification=True, use_threads=False, memory_map=False)
-        return {name: _columns(read.column(name)) for name in read.column_names}
+        with pq.ParquetFile(path, page_checksum_verification=True, memory_map=False) as file:
+            if len({*file.schema_arrow.names}) < len(file.schema_arrow.names):
+                raise ValueError("two columns have one name")
+            sure, longest = _declared(file.metadata)
+            read = file.read(use_threads=False) if sure + sum(longest.values()) <= most else None
+        if read is None:
+            read = _weighed(path, longest, most - sure)
+        return dict(zip(read.column_names, map(_columns, read.columns), strict=True))
+    except _TooLarge:
+        found = f"In memory it is over {most:,} bytes, and so larger than any table that is read here."
+        raise RunDamaged(f"{path} was read.", found) from None
     except (OSError, ValueError, pa.ArrowException) as error:
         raise RunDamaged(
             f"{path} was read.",
             f"It is damaged or cut off: {str(error).splitlines()[0][:160]}.",
             "Nothing else is lost: remove this one file, and the same command makes it again.",
         ) from None
+
+
+class _TooLarge(Exception):
+    """A table that is not read."""
+
+
+def _declared(metadata: Any) -> tuple[int, dict[str, int]]:
+    """Bytes in memory that a file declares: those of numbers, and for each column of texts the most there can be.
+
+    A text is counted in the table and as a Python object; none is longer than all that its column holds.
+    """
+    import pyarrow.parquet as pq
+
+    schema: pq.ParquetSchema = metadata.schema
+    sure, longest = 0, dict[str, int]()
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for place in range(metadata.num_columns):
+            chunk = group.column(place)
+            width = WIDTHS.get(chunk.physical_type) or schema.column(place).length
+            if chunk.physical_type == TEXT:
+                most = chunk.num_values * 2 * chunk.total_uncompressed_size
+                longest[chunk.path_in_schema] = longest.get(chunk.path_in_schema, 0) + most
+                width = OBJECT
+            sure += max(chunk.num_values * width, chunk.total_uncompressed_size)
+    return sure, longest
+
+
+def _weighed(path: Path, longest: Iterable[str], most: int) -> Any:
+    """A table whose texts are read once each, and written out where all of them take no more than ``most`` bytes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    if most < 0:
+        raise _TooLarge
+    texts = [*longest]
+    with pq.ParquetFile(path, page_checksum_verification=True, memory_map=False, read_dictionary=texts) as file:
+        groups = map(file.metadata.row_group, range(file.metadata.num_row_groups))
+        chunks = (group.column(place) for group in groups for place in range(file.metadata.num_columns))
+        if any("DELTA_BYTE_ARRAY" in chunk.encodings for chunk in chunks):  # its texts are longer than what they take
+            raise _TooLarge
+        read = file.read(use_threads=False)
+    for name in texts:
+        if name not in read.column_names or not pa.types.is_dictionary(read.column(name).type):  # texts within lists
+            raise _TooLarge
+        for chunk in read.column(name).chunks:
+            most -= 2 * (pc.sum(pc.binary_length(chunk.dictionary).take(chunk.indices)).as_py() or 0)
+    if most < 0:
+        raise _TooLarge
+    for name in texts:
+        column = read.column(name)
+        read = read.set_column(read.column_names.index(name), name, column.cast(column.type.value_type))
+    return read
 
 
 def _arrow(column: Any) -> Any:

@@ -81,13 +81,13 @@ class Raid:
         todo = [number for number, path in enumerate(paths) if not path.exists()]
         if todo:
             terms = self._terms()
-            paths[0].parent.mkdir(mode=0o700, exist_ok=True)
             with self.asking.open_worker(self.target, self.asking.cell.folder / "target.log") as worker:
                 batch = self._batch(worker, terms)
                 for number in todo:
                     rows = slice(number * GROUP, (number + 1) * GROUP)
                     table = self._group(terms, self._behind(worker, batch, rows), number)
                     table["target"] = self.places[rows][table["target"]].astype("int32")
+                    paths[number].parent.mkdir(mode=0o700, exist_ok=True)  # each time: someone may have removed it
                     write_table(paths[number], table)
         return self._reconstructions(paths)
 

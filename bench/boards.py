@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from bench import data_card, leaderboard, results
+from bench import auditing, data_card, leaderboard, results
 from bench.answers import Table, contents_sha256, read_table, write
 from bench.cells import slug
 from bench.disagreement import Disagreement, disagreement
@@ -22,10 +20,10 @@ from bench.plugins import discover
 from bench.protocol import Protocol
 from bench.results import Result
 from bench.selection import picked_on_test
+from bench.trials import identities, other_trials
 
-# Of the trials' columns those that say which trials they are, in every task.
-IDENTITY = ("trial", "fold", "mated", "truth", "cluster", "reference", "probe", "reference_subject", "probe_subject")
-SAME = 1e-6  # how far a score recomputed on another processor may lie off
+OF_RUNS = ("header", "result")  # what no file of a board is called, as files of runs are
+UNFINISHED = ("header.json", "run.json", "prepared.json", "selection.json")  # what runs without a result have
 
 
 def read_results(folders: Iterable[str | Path]) -> list[Entry]:
@@ -34,8 +32,10 @@ def read_results(folders: Iterable[str | Path]) -> list[Entry]:
     for folder in map(Path, folders):
         if not folder.is_dir():
             raise NotAResult(f"{folder} was to be ranked.", "There is no such folder.")
-        pattern = "result.json" if holds_runs(folder) else "*.json"
-        entries += [Entry(results.read(path), path) for path in sorted(folder.rglob(pattern))]
+        if holds_runs(folder):
+            entries += [Entry(results.read(path), path) for path in sorted(folder.rglob("result.json"))]
+        else:
+            entries += _read_boards(folder)
     if not entries:
         raise NotAResult(
             f"{', '.join(map(str, folders))} was to be ranked.", "There is no result in it.", "Run something first."
@@ -43,9 +43,17 @@ def read_results(folders: Iterable[str | Path]) -> list[Entry]:
     return entries
 
 
+def _read_boards(folder: Path) -> list[Entry]:
+    """Every JSON of a folder of boards, whatever it is called: no file hides the others by its name."""
+    return [Entry(results.read(path), path) for path in sorted(folder.rglob("*.json"))]
+
+
 def holds_runs(folder: Path) -> bool:
-    """Whether runs lie below a folder, rather than boards."""
-    return any(folder.rglob("header.json")) or any(folder.rglob("result.json"))
+    """Whether runs lie below a folder, rather than boards: headers with their results, or headers and no result yet."""
+    headers = [*folder.rglob("header.json")]
+    if any(path.with_name("result.json").exists() for path in headers):
+        return True
+    return bool(headers) and all(path.name in UNFINISHED for path in folder.rglob("*.json"))
 
 
 def rank(entries: Iterable[Entry]) -> dict[str, Board]:
@@ -53,16 +61,26 @@ def rank(entries: Iterable[Entry]) -> dict[str, Board]:
 
     Raises MixedProtocols where results of one name answer different questions.
     """
+    boards = {}
+    for name, group in sorted(_grouped(entries).items()):
+        protocol = discover().protocols.get(name)
+        shown = protocol.shown if protocol is not None else ()
+        p_value = partial(_p_value, _headlines(protocol, group))
+        first = protocol.task.roles[0].name if protocol is not None else ""
+        boards[name] = leaderboard.rank(group, p_value, shown, _alike(protocol), first)
+    return boards
+
+
+def _grouped(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
     grouped: dict[str, list[Entry]] = {}
     for entry in entries:
         grouped.setdefault(entry.result.protocol, []).append(entry)
-    boards = {}
-    for name, group in sorted(grouped.items()):
-        protocol = discover().protocols.get(name)
-        shown = protocol.shown if protocol is not None else ()
-        alike = tuple(role.name for role in protocol.task.roles if role.alike) if protocol is not None else ()
-        boards[name] = leaderboard.rank(group, partial(_p_value, _headlines(protocol, group)), shown, alike)
-    return boards
+    return grouped
+
+
+def _alike(protocol: Protocol | None) -> tuple[str, ...]:
+    """The roles in which results of a protocol must have the same method to be ranked together."""
+    return tuple(role.name for role in protocol.task.roles if role.alike) if protocol is not None else ()
 
 
 def _headlines(protocol: Protocol | None, entries: list[Entry]) -> dict[str, tuple[str, list[float]]]:
@@ -73,7 +91,7 @@ def _headlines(protocol: Protocol | None, entries: list[Entry]) -> dict[str, tup
             trials = read_table(entry.trials)
             if contents_sha256(trials) == entry.result.trials_sha256:
                 values = [row[0] for row in protocol.task.replicates(protocol.metrics[:1], trials)]
-                drawn[str(entry.path)] = contents_sha256(_identities(protocol, trials)), values
+                drawn[str(entry.path)] = contents_sha256(identities(protocol, trials)), values
     return drawn
 
 
@@ -87,7 +105,11 @@ def _p_value(drawn: Mapping[str, tuple[str, list[float]]], one: Entry, other: En
 
 def pages(folder: Path) -> dict[Path, str]:
     """Every README that belongs into a folder of boards, as it should read; a data set of the Hub has a card, too."""
-    boards = rank(read_results([folder]))
+    entries = _read_boards(folder)
+    if not entries:
+        found = "There is no result in it." if folder.is_dir() else "There is no such folder."
+        raise NotAResult(f"{folder} was to be ranked.", found, "Run something first.")
+    boards = rank(entries)
     texts = {folder / "README.md": leaderboard.index(boards)}
     if (folder / data_card.EVAL).exists():  # a data set of the Hub
         texts[folder / "README.md"] = data_card.front_matter(boards) + texts[folder / "README.md"]
@@ -102,7 +124,7 @@ def pages(folder: Path) -> dict[Path, str]:
 
 def write_boards(folder: Path) -> list[Path]:
     """Write the pages of a folder of boards and return those that changed."""
-    changed = [path for path, text in pages(folder).items() if not path.exists() or path.read_text("utf-8") != text]
+    changed = [path for path, text in pages(folder).items() if not path.exists() or path.read_bytes() != text.encode()]
     texts = pages(folder) if changed else {}
     refuse_others(folder, texts)
     for path in changed:
@@ -111,11 +133,12 @@ def write_boards(folder: Path) -> list[Path]:
 
 
 def refuse_others(folder: Path, texts: Iterable[Path]) -> None:
-    """Raise NotWritten where a README of somebody's own would be lost; a head without a text below it is none."""
+    """Raise NotWritten where a file of somebody's own would be lost; a README's head without a text is none."""
     for path in texts:
-        text = path.read_text("utf-8", "replace") if path.name == "README.md" and path.exists() else ""
+        text = path.read_text("utf-8", "replace") if path.exists() else ""
         body = re.sub(r"\A---\n.*?^---$", "", text, count=1, flags=re.DOTALL | re.MULTILINE)
-        if body.strip() and leaderboard.GENERATED not in body:
+        ours = data_card.is_ours(text) if path.name == data_card.EVAL else leaderboard.GENERATED in body
+        if body.strip() and not ours:
             asked = f"Pages of boards were to be written, {path.relative_to(folder)} among them."
             raise NotWritten(asked, "It is there, and facebench did not write it.", "Move its text elsewhere first.")
 
@@ -126,13 +149,17 @@ def check_boards(folder: Path) -> list[str]:
     faults = [
         f"{path} is not what 'facebench rank {folder}' writes"
         for path, text in written.items()
-        if not path.exists() or path.read_text("utf-8") != text
+        if not path.exists() or path.read_bytes() != text.encode()
     ]
-    for entry in read_results([folder]):
+    entries = _read_boards(folder)
+    for entry in entries:
         expected = folder.joinpath(*entry.result.protocol.split("/"))
         if entry.path.parent != expected:
             faults.append(f"{entry.path} belongs into {expected}")
         faults += [f"{entry.path}: {what}" for what, fault in audited(entry) if fault]
+        if why := forbidden(entry):
+            faults.append(f"{entry.trials}: {why}")
+    faults += [f"{entry.path}: {why}" for entry, why in other_trials(entries)]
     faults += [
         f"{path} is of a board that is gone" for path in sorted(folder.rglob("README.md")) if path not in written
     ]
@@ -141,24 +168,59 @@ def check_boards(folder: Path) -> list[str]:
 
 def audited(found: Entry) -> list[tuple[str, str]]:
     """The audit of a result on a board; where its data set forbids publishing trials, what can be had without them."""
-    protocol = discover().protocols.get(found.result.protocol)
-    if protocol is None or protocol.data.trials_publishable or found.trials.exists():
+    if not unseen(found):
         return audit(found.path)
     return audit(found.path)[:-1]
 
 
+def unseen(found: Entry) -> bool:
+    """Whether a result lies without its trials since its data set forbids publishing them: no score is recomputed."""
+    return _forbids(found) and not found.trials.exists()
+
+
+def forbidden(found: Entry) -> str:
+    """Why the trials beside a result on a board may not lie there; "" where they may, or are not there."""
+    return "its data set lets no trials be published" if _forbids(found) and found.trials.exists() else ""
+
+
+def _forbids(found: Entry) -> bool:
+    protocol = discover().protocols.get(found.result.protocol)
+    return protocol is not None and not protocol.data.trials_publishable
+
+
 def into_boards(entries: Iterable[Entry], folder: Path) -> list[Path]:
-    """Copy official results and their trials into a folder of boards; return the files written."""
-    written = []
-    for entry in entries:
-        if not entry.result.official or entry.result.provenance.external:
-            continue
-        (place, source), *trials = board_files(entry).items()
+    """Copy official results and their trials into a folder of boards; return the result files, each once.
+
+    Raises NotWritten where two would be one file or a README of somebody's own would be lost, and MixedProtocols where
+    a board would mix questions; then nothing was changed.
+    """
+    asked = f"Results were to be copied into {folder}."
+    chosen = [e for e in entries if e.result.official and not e.result.provenance.external]
+    files: dict[str, Path] = {}
+    for one in chosen:
+        for place, source in board_files(one).items():
+            other = files.setdefault(place, source)
+            if other != source and other.read_bytes() != source.read_bytes():
+                do = "A board has place for one of them: give the folder of that one."
+                raise NotWritten(asked, f"{other} and {source} would both be {place}.", do)
+    _check_room(chosen, files, folder)
+    for place, source in files.items():
         write(folder / place, source.read_bytes())
-        for beside, source in trials:
-            shutil.copyfile(source, folder / beside)
-        written.append(folder / place)
-    return written
+    for one in chosen:
+        (place, _), *_ = board_files(one).items()
+        if _forbids(one):
+            (folder / place).with_suffix(".trials.parquet").unlink(missing_ok=True)
+    return [folder / place for place in files if place.endswith(".json")]
+
+
+def _check_room(chosen: Iterable[Entry], files: Mapping[str, Path], folder: Path) -> None:
+    """Raise what writing the pages would raise once ``files`` are there."""
+    kept = [e for e in _read_boards(folder) if e.path.relative_to(folder).as_posix() not in files]
+    grouped = _grouped([*kept, *chosen])
+    for name, group in grouped.items():
+        leaderboard.rank(group, lambda one, other: None, alike=_alike(discover().protocols.get(name)))
+    pages_there = [folder.joinpath(*name.split("/")) / "README.md" for name in grouped]
+    refuse_others(folder, [folder / "README.md", *pages_there])
 
 
 def board_files(found: Entry) -> dict[str, Path]:
@@ -172,7 +234,7 @@ def board_files(found: Entry) -> dict[str, Path]:
 def file_name(result: Result) -> str:
     """A result's file name on a board: its methods, with eight digits where the slug alone is not the name."""
     told = f"{result.name} seed={result.provenance.seed}"
-    plain = slug(result.name) == result.name and result.provenance.seed == 0
+    plain = slug(result.name) == result.name and result.name not in OF_RUNS and result.provenance.seed == 0
     return slug(result.name, "" if plain else hashlib.sha256(told.encode()).hexdigest())
 
 
@@ -243,7 +305,7 @@ def _paired(first: str | Path, second: str | Path) -> tuple[Entry, Entry, list[T
         found = f"One answers {one.result.protocol}, the other {other.result.protocol}"
         raise Mismatch(asked, f"{found}; digest, limit or both differ.", "Compare results of one question.")
     pairs, protocol = [own_trials(one), own_trials(other)], discover().protocol(one.result.protocol)
-    if contents_sha256(_identities(protocol, pairs[0])) != contents_sha256(_identities(protocol, pairs[1])):
+    if contents_sha256(identities(protocol, pairs[0])) != contents_sha256(identities(protocol, pairs[1])):
         raise Mismatch(asked, "Their trials are not the same ones.", "Run both on the same data.")
     return one, other, pairs, protocol
 
@@ -257,16 +319,6 @@ def own_trials(found: Entry) -> Table:
     if contents_sha256(trials) != found.result.trials_sha256:
         raise NotAResult(asked, f"{found.trials} is not what it was scored from.", "Score or run the cell again.")
     return trials
-
-
-def _identities(protocol: Protocol, trials: Table) -> Table:
-    """The columns that say which trials these are, whatever was answered; the first model's of several."""
-    import numpy as np
-
-    if protocol.task.drawn is not None:
-        return protocol.task.drawn(trials)
-    rows = slice(None) if "model" not in trials else np.flatnonzero(trials["model"] == trials["model"][0])
-    return {name: trials[name][rows] for name in IDENTITY if name in trials}
 
 
 def audit(path: str | Path) -> list[tuple[str, str]]:
@@ -285,6 +337,7 @@ def audit(path: str | Path) -> list[tuple[str, str]]:
         ("it answers the official question", "" if same else f"digest {result.digest[:12]}, not {protocol.digest[:12]}")
     )
     checks.append(("it says so", "" if result.official == official else "its mark 'official' is wrong"))
+    checks += auditing.cards(result)
     try:
         trials = own_trials(found)
     except NotAResult as error:
@@ -294,26 +347,4 @@ def audit(path: str | Path) -> list[tuple[str, str]]:
         scored = protocol.task.score(protocol, trials)
     except (LookupError, TypeError, ValueError, AttributeError) as error:  # a stranger's file may hold anything
         return [*checks, ("its trials can be scored", f"{type(error).__name__}: {error}")]
-    again = {score.metric: score for score in scored.scores}
-    for score in result.scores:
-        other = again.pop(score.metric, None)
-        near = other is not None and all(
-            _near(getattr(score, n), getattr(other, n)) for n in ("value", "low", "high", "standard_error")
-        )
-        checks.append(
-            (
-                f"{score.metric} is what the trials give",
-                "" if near else f"{score.value} against {other and other.value}",
-            )
-        )
-    checks.append(("no metric is left out", f"{', '.join(again)} absent" if again else ""))
-    counted = (result.samples, result.failures, dict(result.reasons))
-    truly = (scored.samples, sum(scored.reasons.values()), dict(scored.reasons))
-    checks.append(("no failure is left out", "" if counted == truly else f"{counted} against {truly}"))
-    return checks
-
-
-def _near(one: float | None, other: float | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return math.isclose(one, other, rel_tol=0, abs_tol=SAME)
+    return [*checks, *auditing.recomputed(result, scored)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -86,8 +85,8 @@ def write_cards(methods: Sequence[Method]) -> str:
 def read_cards(text: str) -> tuple[Method, ...]:
     """The methods of a ``facebench.toml``; raises BadCard."""
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        data = toml.loads(text)
+    except ValueError as error:
         raise BadCard(f"it is no TOML: {error}") from None
     if data.get("facebench") != FORMAT or set(data) != {"facebench", "method"}:
         raise BadCard(f"it is not of format {FORMAT}, with facebench = {FORMAT} and [[method]]")

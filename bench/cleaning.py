@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.answers import Cell
 from bench.attacking import SHOWN
 from bench.errors import NotPublished, NotWritten, WrongUse
 
@@ -23,7 +24,7 @@ class Left:
 def find(place: str | Path) -> list[Left]:
     """Every folder of reconstructions in a run or a folder of runs; links are not followed.
 
-    Raises WrongUse where there is no such folder.
+    One is known by the run's header beside it, or by what lies in it. Raises WrongUse where there is no such folder.
     """
     root = Path(place).expanduser()
     if not root.is_dir():
@@ -34,7 +35,8 @@ def find(place: str | Path) -> list[Left]:
 def _folders(root: Path) -> Iterator[Path]:
     for at, folders, files in os.walk(root):
         here = Path(at)
-        if SHOWN in folders and "header.json" in files and not (here / SHOWN).is_symlink():
+        held = SHOWN in folders and ("header.json" in files or any((here / SHOWN).glob("group-*.parquet")))
+        if held and not (here / SHOWN).is_symlink():
             yield here / SHOWN
             folders.remove(SHOWN)
 
@@ -44,10 +46,14 @@ def _sizes(folder: Path) -> Iterator[int]:
 
 
 def remove(left: list[Left]) -> None:
-    """Remove them; a finished run's result and trials stay. Raises NotWritten where one cannot be removed."""
+    """Remove them; a finished run's result and trials stay.
+
+    Raises NotWritten where one cannot be removed, or a run is at work beside it.
+    """
     for one in left:
         try:
-            shutil.rmtree(one.folder)
+            with Cell(one.folder.parent).locked():
+                shutil.rmtree(one.folder)
         except OSError as error:
             asked = f"{one.folder} was to be removed."
             raise NotWritten(asked, f"It could not be: {error.strerror}.", "Remove it by hand.") from None
@@ -56,6 +62,6 @@ def remove(left: list[Left]) -> None:
 def refuse(place: str | Path, asked: str) -> None:
     """Raise NotPublished for what lies among reconstructions, or is a folder that holds some outside of a run."""
     path = Path(place).expanduser().resolve()
-    inside = path.is_dir() and not (path / "header.json").is_file() and (path / SHOWN).exists()
-    if SHOWN in path.parts or inside:
+    walked = ((folders, files) for _, folders, files in os.walk(path))
+    if SHOWN in path.parts or any(SHOWN in folders and "header.json" not in files for folders, files in walked):
         raise NotPublished(asked, f"{SHOWN} of faces are never sent.", "facebench clean removes them.")

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table as Grid
 
 from bench import (
@@ -39,6 +38,7 @@ from bench.metrics import METRICS
 from bench.plugins import Plugin, Registry, discover
 from bench.suites import SUITES
 from bench.tasks import TASKS
+from bench.terminal import escape
 
 app = typer.Typer(
     help="Ask published face-analysis methods the same frozen questions.",
@@ -51,9 +51,9 @@ PUBLISHED = ("method", "results", "pages", "fits")
 KINDS = ("tasks", "protocols", "methods", "plugins", "metrics", "suites")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, nothing else there.")]
-Data = Annotated[Path | None, typer.Option(help="Folder that holds one folder a data set [env FACEBENCH_DATA].")]
+Data = Annotated[Path | None, typer.Option(help="Folder that holds one folder a data set; by default FACEBENCH_DATA.")]
 Models = Annotated[
-    Path | None, typer.Option(help="Folder that holds one folder of weights a method [env FACEBENCH_MODELS].")
+    Path | None, typer.Option(help="Folder that holds one folder of weights a method; by default FACEBENCH_MODELS.")
 ]
 Out = Annotated[Path, typer.Option(help="Where runs are kept, and gone on with.")]
 
@@ -297,7 +297,12 @@ def prepare(
 
 @app.command()
 def score(
-    what: Annotated[str, typer.Argument(metavar="RUN|PROTOCOL", help="A run's folder, or a protocol with --answers.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|RESULT|PROTOCOL", help="A run's folder, a board's JSON, or a protocol with --answers."
+        ),
+    ],
     answers: Annotated[Path | None, typer.Option(help="CSV or parquet of answers made elsewhere.")] = None,
     truth: Annotated[Path | None, typer.Option(help="The truth, for a protocol over tables: spotting/table.")] = None,
     name: Annotated[str, typer.Option(help="What to call them.")] = "external",
@@ -305,7 +310,7 @@ def score(
     out: Out = Path("runs"),
     as_json: Json = False,
 ) -> None:
-    """Score a finished run again, or answers made elsewhere."""
+    """Score a finished run or a result on a board again, or answers made elsewhere."""
     if answers is None:
         result, folder = suite.score_run(what), Path(what)
     else:
@@ -399,7 +404,7 @@ def plot(
 def answers(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A finished run that was asked in words.")],
     only: Annotated[str, typer.Option(help="all, wrong, or unread: what no label was read out of.")] = "all",
-    most: Annotated[int, typer.Option(help="So many pictures.")] = MOST,
+    most: Annotated[int, typer.Option(help="So many pictures.", min=1)] = MOST,
     data: Data = None,
     as_json: Json = False,
 ) -> None:
@@ -496,7 +501,7 @@ def check(
 def new(
     kind: Annotated[str, typer.Argument(help="What to write: method.")],
     name: Annotated[str, typer.Argument(help="Its name: lower-case words joined by '-'.")],
-    task: Annotated[str, typer.Option(help="What it is to answer: see 'facebench list tasks'.")] = "verification",
+    task: Annotated[str, typer.Option(help=f"What it is to answer: {', '.join(scaffold.TEMPLATES)}.")] = "verification",
     into: Annotated[Path, typer.Option(help="Where its folder NAME goes.")] = Path(),
     hub: Annotated[bool, typer.Option("--hub", help="Ready to be published to the Hugging Face Hub.")] = False,
 ) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench import toml
 from bench.card_rules import COMMON
 from bench.errors import UnknownName
 from bench.method import Configured, Method, Origin
@@ -149,7 +149,7 @@ def _check_folder(folder: Path, models: str | Path | None) -> Iterator[tuple[str
     fault = _manifest_fault(folder)
     plugins = [] if fault else plugins_in(folder)
     if fault or not plugins:
-        yield folder.name, Outcome("plugin", "failed", fault or _hidden(folder))
+        yield folder.name, Outcome("plugin", "failed", fault or "No plugin of it was found.")
     for plugin in plugins:
         yield plugin.distribution, _admitted(plugin, folder)
         for method in plugin.methods:
@@ -159,7 +159,7 @@ def _check_folder(folder: Path, models: str | Path | None) -> Iterator[tuple[str
 
 def _manifest_fault(folder: Path) -> str:
     try:
-        project = tomllib.loads((folder / "pyproject.toml").read_text("utf-8")).get("project", {})
+        project = toml.loads((folder / "pyproject.toml").read_text("utf-8")).get("project", {})
     except FileNotFoundError:
         return f"{folder} has no pyproject.toml: 'facebench new method NAME' writes a plugin that has."
     except (OSError, ValueError) as error:
@@ -190,13 +190,6 @@ def plugins_in(folder: Path) -> list[Plugin]:
         if Path(plugin.path or "/").is_relative_to(folder)
         or any(file.resolve().is_relative_to(folder) for file in plugin.files)
     ]
-
-
-def _hidden(folder: Path) -> str:
-    return (
-        f"A distribution of the same name is installed from elsewhere and goes first: pip install -e {folder}, "
-        "or pip uninstall the other, or change name= in pyproject.toml."
-    )
 
 
 def _admitted(plugin: Plugin, folder: Path) -> Outcome:

@@ -7,6 +7,7 @@ from typing import Any
 
 EVAL = "eval.yaml"
 FRAMEWORK = "facebench"
+NAME = "facebench boards"
 ABOUT = "Results of published face-analysis methods, with the trials that every score can be recomputed from."
 
 
@@ -16,15 +17,20 @@ def front_matter(boards: Mapping[str, Any]) -> str:
     No licence is named: that of the trials is their data sets', and stands on each board's page.
     """
     tasks = sorted({name.partition("/")[0].replace("_", "-") for name in boards})
-    head = {"pretty_name": "facebench boards", "tags": ["facebench", "leaderboard", *tasks], "viewer": False}
+    head = {"pretty_name": NAME, "tags": ["facebench", "leaderboard", *tasks], "viewer": False}
     return f"---\n{dump(head)}---\n\n"
 
 
 def eval_yaml(boards: Iterable[str]) -> str:
     """The text of ``eval.yaml``: a task a board. The Hub shows a table of those frameworks that it knows."""
     tasks = [{"id": task_id(name)} for name in sorted(boards)]
-    head = {"name": "facebench boards", "description": ABOUT, "evaluation_framework": FRAMEWORK}
+    head = {"name": NAME, "description": ABOUT, "evaluation_framework": FRAMEWORK}
     return dump({**head, "tasks": tasks})
+
+
+def is_ours(text: str) -> bool:
+    """Whether ``eval_yaml`` wrote a text."""
+    return text.startswith(dump({"name": NAME}))
 
 
 def task_id(protocol: str) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 from rich.table import Table as Grid
@@ -18,6 +17,7 @@ from bench.disagreement import Disagreement
 from bench.groups import ByGroup
 from bench.plugins import discover
 from bench.protocol import Reading
+from bench.terminal import escape
 
 LINE_EVERY = 10.0  # seconds, where no terminal shows a bar
 
@@ -102,10 +102,13 @@ def show_result(result: results.Result) -> None:
             notes.append(
                 f"s.e. {score.standard_error * 100:.2f}, population std {score.population_std * 100:.2f} over folds"
             )
-        grid.add_row(score.metric, value, f"[{interval}".replace("[", "\\[") if interval else "", "; ".join(notes))
+        shown = (score.metric, value, f"[{interval}" if interval else "", "; ".join(notes))
+        grid.add_row(*map(escape, shown))
     console.print(f"\n[bold]{escape(result.protocol)}[/]  {escape(result.name)}")
     if not result.official:
-        console.print(f"[yellow]Not the official question ({leaderboard.why_apart(result)}): this goes on no board.[/]")
+        console.print(
+            f"[yellow]Not the official question ({escape(leaderboard.why_apart(result))}): this goes on no board.[/]"
+        )
     console.print(grid)
     reasons = ", ".join(f"{reason}: {count}" for reason, count in result.reasons.items())
     protocol = discover().protocols.get(result.protocol)
@@ -124,12 +127,12 @@ def show_comparison(rows: tuple[boards.Difference, ...], apart: Disagreement | N
     console = Console(highlight=False)
     grid = grid_of("metric", "first", "second", "difference \\[95 %]", "p")
     for row in rows:
-        f = 100 if row.unit == "%" else 1
+        f, form = 100 if row.unit == "%" else 1, leaderboard.FORMS.get(row.unit, ".2f")
         sign = {"at most": "≤ ", "at least": "≥ "}.get(row.bound or "", "")
-        values, difference = [f"{sign}{value * f:.2f}" for value in (row.first, row.second)], "not resolved"
+        values, difference = [f"{sign}{value * f:{form}}" for value in (row.first, row.second)], "not resolved"
         if row.low is not None and row.high is not None:
-            difference = f"{row.difference * f:+.2f} \\[{row.low * f:+.2f}, {row.high * f:+.2f}]"
-        grid.add_row(row.metric, *values, difference, "" if row.p_value is None else f"{row.p_value:.3f}")
+            difference = f"{row.difference * f:+{form}} \\[{row.low * f:+{form}}, {row.high * f:+{form}}]"
+        grid.add_row(escape(row.metric), *values, difference, "" if row.p_value is None else f"{row.p_value:.3f}")
     console.print(grid)
     if apart is None:
         return
@@ -174,7 +177,7 @@ def show_board(board: leaderboard.Board) -> None:
     metrics = leaderboard.columns(board)
     if metrics:
         results = [row.entry.result for row in board.rows]
-        floors = [any(card.floor for card in result.cards.values()) for result in results]
+        floors = [leaderboard.is_floor(result, board.role) for result in results]
         names = [r.title + (" (floor)" if floor else "") for r, floor in zip(results, floors, strict=True)]
         shown = [
             ("rank", [row.rank for row in board.rows]),

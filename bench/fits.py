@@ -39,6 +39,9 @@ def pack_fits(run: str | Path, repo: str) -> Shipment:
     if protocol is None or not protocol.data.trials_publishable:
         found = f"The licence of the data of {result.protocol} is not known to let what follows from it be handed on."
         raise NotPublished(asked, found, "Publish the code that fits, and the result.")
+    if result.digest != protocol.digest:
+        found = f"It answers digest {result.digest[:12]}, and {result.protocol} has {protocol.digest[:12]}."
+        raise NotPublished(asked, found, "Run the official question as it is now.")
     if result.provenance.limit is not None or picked_on_test(result.roles):
         raise NotPublished(asked, "Its fits saw part of the data only, or were picked on the test.")
     files: dict[str, bytes | Path] = {}
@@ -55,10 +58,15 @@ def pack_fits(run: str | Path, repo: str) -> Shipment:
 
 
 def publish_fits(shipment: Shipment, pull: bool = False) -> str:
-    """Send fits in one commit and return its address; raises NotPublished where the Hub did not take it."""
+    """Send fits in one commit, weights of folds that are no longer in it going; return the commit's address.
+
+    Raises NotPublished where the Hub did not take it.
+    """
     if not pull:
         hub.create(shipment.repo)
-    return hub.upload(hub.resolve(shipment.repo).pin, shipment.files, "Publish fits of facebench", pull=pull)
+    there = hub.resolve(shipment.repo)
+    gone = [f.path for f in there.files if f.path.endswith(f"/{WEIGHTS}") and f.path not in shipment.files]
+    return hub.upload(there.pin, shipment.files, "Publish fits of facebench", remove=gone, pull=pull)
 
 
 def _table(result: Result, hashes: dict[str, str]) -> str:

@@ -15,7 +15,7 @@ RATE = "1e-2"
 STYLES = {BEST: "solid", LAST: "dashed"}
 CURVES = (("asr1", "passes at the clean EER threshold"), ("cosine", "cosine with the attacked image"))
 SUCCESS, UTILITY = "best.asr1", f"{CLEAN}accuracy"
-LONGEST_NAME = 40
+LONGEST_NAME = 64
 
 
 def attacks(drawn: Sequence[Drawn]) -> Iterator[tuple[str, Any]]:
@@ -29,20 +29,20 @@ def _curves(drawn: Sequence[Drawn]) -> Any:
     """What the target makes of the best and the last image as queries go by."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10.4, 4.4), layout="constrained")
+    figure = Figure(figsize=(10.4, 4.2 + 0.25 * len(drawn)), layout="constrained")
     for axes, (name, title) in zip(figure.subplots(1, len(CURVES)), CURVES, strict=True):
-        for colour, one in zip(COLOURS, drawn, strict=False):
+        for colour, one, called in zip(COLOURS, drawn, _labels(drawn), strict=False):
             target = Attack(one.trials).target
             for image, style in STYLES.items():
                 points = [c.points for c in one.entry.result.curves if c.name == f"{image}.{name} {target}"]
                 for x, y in (zip(*curve, strict=True) for curve in points if curve):
-                    label = f"{_attack(one)}, {image}"
+                    label = f"{called}, {image}"
                     axes.plot(x, y, color=colour, linestyle=style, marker=".", linewidth=1.6, label=label)
         axes.set(xscale="log", xlabel="queries a target", ylabel=title)
     for axes in figure.axes:
         plain_ticks(axes.xaxis)
     figure.axes[0].set_ylim(-0.02, 1.02)
-    figure.axes[-1].legend(fontsize=9, loc="upper left", bbox_to_anchor=(0, -0.15))
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), fontsize=9, loc="outside lower center", ncols=2)
     figure.suptitle(_protocols(drawn), fontsize=10)
     return figure
 
@@ -50,6 +50,7 @@ def _curves(drawn: Sequence[Drawn]) -> Any:
 def _matrix(drawn: Sequence[Drawn]) -> Any:
     """A row an attack, a column an embedder: the share of type-1 images that pass at the clean threshold of RATE."""
     import numpy as np
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
     found = [_shares(one.trials) for one in drawn]
@@ -57,12 +58,13 @@ def _matrix(drawn: Sequence[Drawn]) -> Any:
     values = np.array([[shares.get(name, np.nan) for name in names] for shares in found])
     figure = Figure(figsize=(3.6 + 1.3 * len(names), 1.8 + 0.6 * len(drawn)), layout="constrained")
     axes = figure.add_subplot()
-    axes.imshow(np.nan_to_num(values), cmap="Reds", vmin=0, vmax=1, aspect="auto")
+    shades = colormaps["Reds"].with_extremes(bad="0.9")  # what was not asked is grey
+    axes.imshow(np.ma.masked_invalid(values), cmap=shades, vmin=0, vmax=1, aspect="auto")
     for (row, column), share in np.ndenumerate(values):
         if np.isfinite(share):
             axes.text(column, row, f"{share:.0%}", ha="center", va="center", color="white" if share > 0.6 else "0.1")
     axes.set_xticks(range(len(names)), map(_short, names), rotation=30, ha="right")
-    axes.set_yticks(range(len(drawn)), [_attack(one) for one in drawn])
+    axes.set_yticks(range(len(drawn)), _labels(drawn))
     axes.set(
         xlabel=f"embedder that looks, at its clean threshold of FMR {RATE};\nwith align= all images were aligned again"
     )
@@ -84,20 +86,19 @@ def _trade(drawn: Sequence[Drawn]) -> Any:
     """A point a result: how well the target recognises, and how often an attack on it succeeds."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
+    figure = Figure(figsize=(6.4, 4.2 + 0.2 * len(drawn)), layout="constrained")
     axes = figure.add_subplot()
-    for colour, one in zip(COLOURS, drawn, strict=False):
+    for colour, one, label in zip(COLOURS, drawn, _labels(drawn), strict=False):
         utility, success = (one.entry.result.score(name) for name in (UTILITY, SUCCESS))
         if utility is not None and success is not None:
             low, high = success.low, success.high
             if low is not None and high is not None:
                 axes.vlines(utility.value, low, high, color=colour, linewidth=1.2)
-            label = f"{_attack(one)} on {_short(Attack(one.trials).target)}"
             axes.plot(utility.value, success.value, "o", color=colour, label=label)
     axes.set(xlabel=f"{UTILITY} of the target", ylabel=f"{SUCCESS}, with its interval of 95 %")
     axes.set(xlim=(0.48, 1.02), ylim=(-0.02, 1.02))
     axes.set_title(_protocols(drawn), loc="left", fontsize=10)
-    axes.legend(fontsize=9, loc="best")
+    figure.legend(fontsize=9, loc="outside lower center")
     return figure
 
 
@@ -105,10 +106,12 @@ def _protocols(drawn: Sequence[Drawn]) -> str:
     return ", ".join(dict.fromkeys(one.entry.result.protocol for one in drawn))
 
 
-def _attack(one: Drawn) -> str:
-    """Which attack a result is of, and what protects from it."""
-    roles = one.entry.result.roles
-    return _short(" against ".join(";".join(roles[role]) for role in ("attack", "protection") if role in roles))
+def _labels(drawn: Sequence[Drawn]) -> list[str]:
+    """Which attack each result is of, what protects from it, and on whom where there are several targets."""
+    roles = [one.entry.result.roles for one in drawn]
+    several = len({of.get("target") for of in roles}) > 1
+    joining = {"attack": "", "protection": " against ", **({"target": " on "} if several else {})}
+    return [_short("".join(word + ";".join(of[role]) for role, word in joining.items() if role in of)) for of in roles]
 
 
 def _short(name: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import html
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import toml
 from bench.errors import DataDamaged, MixedProtocols
 from bench.metrics.timing import NOISIEST, NOISY
 from bench.protocol import Protocol, Reading
@@ -55,13 +55,15 @@ class Row:
 class Board:
     """The ranked results of one question; ``apart`` are results of it that are not ranked, with why.
 
-    ``shown``: the metrics that there is room for beside the headline, all where none is named.
+    ``shown``: the metrics that there is room for beside the headline, all where none is named; ``role``: whose methods
+    are ranked, all where it is not known.
     """
 
     protocol: str
     rows: tuple[Row, ...]
     apart: tuple[tuple[Entry, str], ...]
     shown: tuple[str, ...] = ()
+    role: str = ""
 
 
 def rank(
@@ -69,6 +71,7 @@ def rank(
     p_value: Callable[[Entry, Entry], float | None],
     shown: tuple[str, ...] = (),
     alike: tuple[str, ...] = (),
+    role: str = "",
 ) -> Board:
     """Rank the results of one protocol by its headline.
 
@@ -97,7 +100,13 @@ def rank(
         rows.append(Row(entry, 1 + better, len(ranked) - worse))
     others = {id(e): f"against {_in_roles(e.result, alike)}, the others against {usual}" for e in entries}
     apart = tuple((e, why_apart(e.result) or others[id(e)]) for e in entries if e not in ranked)
-    return Board(entries[0].result.protocol, tuple(rows), apart, shown)
+    return Board(entries[0].result.protocol, tuple(rows), apart, shown, role)
+
+
+def is_floor(result: Result, role: str = "") -> bool:
+    """Whether a method of a role, or any, is one that knows nothing of faces."""
+    ranked = result.roles.get(role) or tuple(result.cards)
+    return any(result.cards[name].floor for name in ranked if name in result.cards)
 
 
 def _in_roles(result: Result, roles: tuple[str, ...]) -> str:
@@ -214,7 +223,7 @@ def _results_table(board: Board) -> str:
     body = []
     for row, text in zip(board.rows, spreads, strict=True):
         result = row.entry.result
-        name = plain(result.title) + (" (floor)" if any(c.floor for c in result.cards.values()) else "")
+        name = plain(result.title) + (" (floor)" if is_floor(result, board.role) else "")
         scores = [number(result.score(metric)) for metric in others]
         first = number(result.scores[0], interval=True)
         body.append([row.rank, name, first, *([text] if folds else []), *scores])
@@ -273,7 +282,7 @@ def read_reported(folder: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        rows: list[dict[str, Any]] = tomllib.loads(path.read_text("utf-8"))["row"]
+        rows: list[dict[str, Any]] = toml.loads(path.read_text("utf-8"))["row"]
         kinds = [set(keys) for keys in REPORTED]
         for row in rows:
             if set(row) not in kinds or set(row) != set(rows[0]):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bench import cards, pins
+from bench import cards, pins, toml
 from bench.cards import BadCard
 from bench.errors import FacebenchError, NotFetched, NotPinnable, PinBroken, WrongUse
 from bench.hub import MOST_BYTES, PLAIN, Entry, Listing, check_sizes, fetch, resolve
@@ -134,7 +133,7 @@ def _methods(asked: str, texts: dict[str, bytes]) -> tuple[Method, ...]:
 def _manifest(asked: str, texts: dict[str, bytes]) -> tuple[str, str, tuple[str, ...]]:
     """The plugin's module, the folder it lies in, and its dependencies, from its pyproject.toml."""
     try:
-        project = tomllib.loads(texts[MANIFEST].decode())["project"]
+        project = toml.loads(texts[MANIFEST].decode())["project"]
         ((_, point),) = project["entry-points"][GROUP].items()
         module, dependencies = str(point).partition(":")[0], tuple(map(str, project.get("dependencies", [])))
     except (ValueError, KeyError, AttributeError, TypeError) as error:

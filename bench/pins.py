@@ -6,7 +6,6 @@ import hashlib
 import os
 import sys
 import tempfile
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,7 +72,7 @@ def read(place: Path) -> list[Pinned]:
     try:
         if place.stat().st_size > MOST_SIZE:
             raise BadCard(f"it is over {MOST_SIZE >> 20} MiB")
-        data = tomllib.loads(place.read_text("utf-8"))
+        data = toml.loads(place.read_text("utf-8"))
         if data.get("facebench") != FORMAT or not {*data} <= {"facebench", "pin"}:
             raise BadCard(f"it is not of format {FORMAT}")
         pins = [_from_data(item) for item in data.get("pin", [])]
@@ -151,7 +150,9 @@ def _from_data(data: Mapping[str, Any]) -> Pinned:
         return Pinned(pin, data["follows"])
     table = "code" if "code" in data else "files"
     code = data[table]
-    if not all(PLAIN.fullmatch(path) and SHA256.fullmatch(str(digest)) for path, digest in code.items()):
+    if not isinstance(code, Mapping) or not all(
+        PLAIN.fullmatch(path) and SHA256.fullmatch(str(digest)) for path, digest in code.items()
+    ):
         raise BadCard(f"{table} is no table of plain file names and their SHA-256")
     if table == "files":
         return Pinned(pin, data["follows"], size=data["size"], files=code)

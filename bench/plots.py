@@ -111,10 +111,12 @@ def plot(paths: Sequence[str | Path], out: Path | None = None, form: str = "svg"
 
 
 def _names(found: Sequence[Entry]) -> Iterator[str]:
-    """The methods' names, with the protocol where there are several; fit for a file of any format."""
+    """The methods' names, with the protocol where there are several, and a limit; fit for a file of any format."""
     several = len({entry.result.protocol for entry in found}) > 1
     for entry in found:
         name = entry.result.name + (f", {entry.result.protocol}" if several else "")
+        limit = entry.result.provenance.limit
+        name += "" if limit is None else f", {limit:,} trials"
         shown = "".join(c if c.isprintable() else "?" for c in name)
         shown = shown if len(shown) <= MOST_NAME else shown[: MOST_NAME - 1] + "…"
         yield f" {shown}" if shown[:1] in ("", "_") else shown  # matplotlib hides what begins with "_"

@@ -6,10 +6,10 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import importlib.util
 import os
 import re
 import sys
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 import pluggy
 
-from bench import hookspecs, pins
+from bench import hookspecs, pins, toml
 from bench.errors import PinBroken, PluginBroken, UnknownName, Unpinned
 from bench.hub import REPOSITORY, Pin
 from bench.method import HUB, Configured, Method, Option, Origin, SameCommit
@@ -118,13 +118,27 @@ def discover() -> Registry:
     """Find all plugins; a plugin that fails is listed with its cause and brings nothing."""
     registry = Registry(manager=pluggy.PluginManager(GROUP))
     registry.manager.add_hookspecs(hookspecs)
-    seen: set[str] = set()
+    seen: dict[str, Plugin] = {}
     for found in [*_installed(), *_folders(), *_pinned()]:
         # An installed distribution goes before a folder of the same name: often it is that folder.
-        if _normal(found.distribution) + found.name not in seen:
-            seen.add(_normal(found.distribution) + found.name)
+        first = seen.setdefault(_normal(found.distribution) + found.name, found)
+        if first is found:
             registry.plugins.append(_admitted(found, registry))
+        elif found.kind == "folder" and _place(found) != _place(first):
+            do = f"pip install -e {found.path}, or change name= in its pyproject.toml"
+            cause = f"a distribution of the same name ({first.kind}) goes first: {do}"
+            registry.plugins.append(replace(found, cause=cause))
     return registry
+
+
+def _place(plugin: Plugin) -> str:
+    """The folder that a plugin is imported from."""
+    if plugin.path:
+        return plugin.path
+    spec = importlib.util.find_spec(plugin.module.partition(".")[0])
+    places = [*(spec.submodule_search_locations or ())] if spec is not None else []
+    origin = places[0] if places else spec.origin if spec is not None else ""
+    return str(Path(origin or "").resolve().parent)
 
 
 def _normal(name: str) -> str:
@@ -146,6 +160,9 @@ def _folders() -> Iterator[Plugin]:
         manifests = (
             [root / "pyproject.toml"] if (root / "pyproject.toml").exists() else sorted(root.glob("*/pyproject.toml"))
         )
+        if not manifests and root != CHECKOUT:
+            absent = "FACEBENCH_PLUGINS names it, and no pyproject.toml is in it or in a folder of it"
+            yield Plugin(root.name, root.name, "unknown", "folder", "", str(root), absent)
         for manifest in manifests:
             yield from _folder(manifest)
 
@@ -153,7 +170,7 @@ def _folders() -> Iterator[Plugin]:
 def _folder(manifest: Path) -> Iterator[Plugin]:
     name = manifest.parent.name
     try:
-        project = tomllib.loads(manifest.read_text("utf-8"))["project"]
+        project = toml.loads(manifest.read_text("utf-8"))["project"]
         version = str(project.get("version", "unknown"))
         for point, module in project.get("entry-points", {}).get(GROUP, {}).items():
             path = manifest.parent / "src" if (manifest.parent / "src").is_dir() else manifest.parent

@@ -12,10 +12,10 @@ from typing import Any
 
 from bench.answers import Table
 from bench.cases import Cases, Decisions
-from bench.errors import DataDamaged
+from bench.errors import DataDamaged, WrongUse
 from bench.method import Configured, Option
 from bench.metrics.metric import Metric, signature
-from bench.results import Curve, Score
+from bench.results import LONGEST_NAME, PROTOCOL, Curve, Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,8 @@ class Protocol:
     "arcface-112"); ``trials_sha256`` is that of the official trials; the first metric is the headline;
     ``trains``: whether it has a training split for each fold, so that trainable methods can be asked. ``ways``: options
     of how a method in the first role is asked, part of that method's identity like its own; another default is another
-    version. ``shown``: the metrics beside the headline that a board has room for; none named are all.
+    version. ``shown``: the metrics beside the headline that a board has room for; none named are all. Raises WrongUse
+    for a name that is none.
     """
 
     name: str
@@ -127,6 +128,11 @@ class Protocol:
     settings: Mapping[str, Any] = field(default_factory=dict)
     ways: tuple[Option, ...] = ()
     shown: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not PROTOCOL.fullmatch(self.name) or len(self.name) > LONGEST_NAME:
+            do = f"Lower-case words joined by '/', at most {LONGEST_NAME} characters: it is a folder's path, too."
+            raise WrongUse(f"A protocol is called {self.name[:LONGEST_NAME]!r}, which no protocol may be.", do=do)
 
     @property
     def digest(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import cards, cleaning, hub
+from bench.attacking import SHOWN
 from bench.conformance import plugins_in
 from bench.errors import NotPublished, WrongUse
 from bench.hub import MOST_BYTES, PLAIN, Entry
@@ -134,6 +135,8 @@ def _module(root: Path, plugin: Plugin, asked: str) -> Iterator[tuple[str, Path]
             raise NotPublished(asked, f"{path} is a symbolic link.", "Put the file in its place.")
         if path.is_file() and path.suffix in CODE and "__pycache__" not in path.parts:
             name = path.relative_to(root).as_posix()
+            if odd := [part for part in path.relative_to(root).parts if part.startswith(".") or part == SHOWN]:
+                raise NotPublished(asked, f"{name} lies in {odd[0]} or is that; such are not sent.", "Take it away.")
             if not PLAIN.fullmatch(name):
                 raise NotPublished(asked, f"The name {name!r} is not plain.", "Rename it: letters, digits, '.', '_'.")
             yield name, path

@@ -15,8 +15,10 @@ from bench.answers import read_table
 from bench.errors import DataMissing, FacebenchError, NeedsInstall, NotAResult, RunDamaged
 from bench.hub import PLAIN, Listing
 from bench.leaderboard import Entry
+from bench.plugins import discover
 from bench.results import Result
-from bench.submission import DATASET, unlike
+from bench.submission import DATASET, to_be_had, unlike
+from bench.trials import other_trials, which_trials
 
 PAGES = ("README.md", "eval.yaml")
 BESIDE = (".gitattributes", "LICENSE", "LICENSE.md", "LICENSE.txt")  # of a repository, and read by nobody here
@@ -24,6 +26,7 @@ AGREES = 1e-3  # how far a score asked again, perhaps on another processor, may 
 # What scoring may raise: a stranger's trials may hold anything.
 NOT_SCORED = (FacebenchError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 MOST_TRIALS = 2 << 30  # bytes of a table of trials
+MOST_BATCH, MOST_THREADS = 4096, 256  # of a cell that is asked again
 AGAIN = "asked again, it answers the same"
 
 
@@ -86,7 +89,7 @@ def audit(published: Published) -> Iterator[Finding]:
     Pages are not compared where a file is no result, trials cannot be read, or they are proposed.
     """
     yield from _files(published)
-    readable = True
+    readable, true = True, dict[int, tuple[str, Entry]]()
     for place, found in published.entries():
         if isinstance(found, FacebenchError):
             yield Finding(place, "it is a result", found.found)
@@ -98,7 +101,16 @@ def audit(published: Published) -> Iterator[Finding]:
             yield Finding(place, "its trials can be read", why)
             readable = False
             continue
-        yield from _scored(place, found)
+        if why := boards.forbidden(found):
+            yield Finding(place, "its trials may lie here", why)
+        if boards.unseen(found):
+            yield Finding(place, "its scores follow from its trials", skipped="its data set lets none be published")
+        findings = list(_scored(place, found))
+        yield from findings
+        if not any(finding.fault for finding in findings):
+            true[id(found)] = place, found
+    for found, why in other_trials(found for _, found in true.values()):
+        yield Finding(true[id(found)][0], "its trials are those of the others", why)
     if readable and not published.proposed:
         yield from _pages(published)
 
@@ -180,19 +192,42 @@ def rerun(published: Published, count: int, **settings: Any) -> Iterator[Finding
     for place, found in random.Random(published.listing.pin.revision).sample(results, len(results)):
         if done == count:
             return
-        finding = _again(place, found.result, settings)
+        finding = _again(place, found, settings)
         done += not finding.skipped
         yield finding
     if done < count:
         yield Finding(str(published.listing.pin), f"{count} cells are asked again", skipped=f"only {done} could be")
 
 
-def _again(place: str, result: Result, settings: dict[str, Any]) -> Finding:
+def _not_asked(result: Result) -> str:
+    """Why a cell is not asked again: no code of a stranger's is run here, and nothing as large as they like."""
+    if result.provenance.external:
+        return "its answers were made elsewhere"
     for name, card in result.cards.items():
         if why := unlike(name, card):
-            return Finding(place, AGAIN, skipped=why)
+            return why
+        if not to_be_had(discover().methods[name.partition(":")[0]][1]):
+            return f"{card.distribution} {card.version} lies on this machine alone"
+    for name in result.aligners - set(result.cards):
+        if str(discover().method(name)) not in result.cards:
+            return f"the aligner {name} has no card"
+    batch, threads = result.provenance.batch_size, result.provenance.threads
+    if not (0 < batch <= MOST_BATCH and 0 < threads <= MOST_THREADS):
+        most = f"up to {MOST_BATCH} and {MOST_THREADS} are asked again"
+        return f"it was asked in batches of {batch} by {threads} threads; {most}"
+    return ""
+
+
+def _again(place: str, found: Entry, settings: dict[str, Any]) -> Finding:
+    result = found.result
+    try:
+        why = _not_asked(result)
+    except FacebenchError as error:
+        why = _said(error)
+    if why:
+        return Finding(place, AGAIN, skipped=why)
     then = result.provenance
-    given: dict[str, Any] = {"seed": then.seed, "batch_size": then.batch_size or None, "threads": then.threads or None}
+    given: dict[str, Any] = {"seed": then.seed, "batch_size": then.batch_size, "threads": then.threads}
     with tempfile.TemporaryDirectory(prefix="facebench-audit-") as out:
         try:
             (outcome,) = suite.run_cells(result.protocol, roles=result.roles, out=out, **given, **settings)
@@ -202,14 +237,23 @@ def _again(place: str, result: Result, settings: dict[str, Any]) -> Finding:
             return Finding(place, AGAIN, skipped=f"{error.found or error.asked} {error.do}".strip())
         except FacebenchError as error:
             return Finding(place, AGAIN, f"{error.asked} {error.found}")
-    now = outcome.result
-    assert now is not None, "an outcome has a result or an error"
-    if now.trials_sha256 == result.trials_sha256:
-        return Finding(place, AGAIN)
-    apart = "; ".join(_apart(result, now))
+        now = outcome.result
+        assert now is not None, "an outcome has a result or an error"
+        if now.trials_sha256 == result.trials_sha256:
+            return Finding(place, AGAIN)
+        apart = "; ".join([*_other_trials(found, outcome.folder / "trials.parquet"), *_apart(result, now)])
     if apart and now.provenance.data != then.data:
         apart += f"; the data here are other files (fingerprint {now.provenance.data[:12]}, then {then.data[:12]})"
     return Finding(place, AGAIN, apart)
+
+
+def _other_trials(then: Entry, now: Path) -> Iterator[str]:
+    """That a result was scored from other trials than the data here give, whatever was answered."""
+    if then.trials.exists() and not _cannot_be_read(then.trials):
+        protocol = discover().protocol(then.result.protocol)
+        theirs, ours = (which_trials(protocol, read_table(path)) for path in (then.trials, now))
+        if theirs != ours:
+            yield "its trials are not those that the data here give"
 
 
 def _apart(then: Result, now: Result) -> Iterator[str]:

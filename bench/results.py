@@ -17,6 +17,7 @@ from bench.errors import NotAResult
 
 SCHEMA = 1
 PROTOCOL = re.compile(r"[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_.-]*)*", re.ASCII)
+LONGEST_NAME = 200  # of a protocol
 
 
 def version() -> str:
@@ -123,6 +124,12 @@ class Result:
         """The name, and the seed where it is another one than 0, as boards tell rows apart."""
         return f"{self.name} (seed {self.provenance.seed})" if self.provenance.seed else self.name
 
+    @property
+    def aligners(self) -> frozenset[str]:
+        """What the methods name as their aligners, as it was typed."""
+        items = (i for methods in self.roles.values() for m in methods for i in m.partition(":")[2].split(","))
+        return frozenset(item.removeprefix("align=") for item in items if item.startswith("align="))
+
     def score(self, metric: str) -> Score | None:
         """The score of that metric, or None."""
         return next((score for score in self.scores if score.metric == metric), None)
@@ -157,11 +164,25 @@ def from_data(data: Any, asked: str = "A result was read.") -> Result:
         json.dumps(data, ensure_ascii=False).encode()  # half a surrogate pair fits no file
         if not result.scores:
             raise ValueError("result.scores is empty")
-        if not PROTOCOL.fullmatch(result.protocol):
+        if not PROTOCOL.fullmatch(result.protocol) or len(result.protocol) > LONGEST_NAME:
             raise ValueError(f"result.protocol is {result.protocol!r}, not names joined by '/'")
+        if not result.provenance.external:
+            _check_cards(result)
         return result
     except ValueError as error:
         raise NotAResult(asked, f"It does not fit the schema: {error}.", "Run or score the cell again.") from None
+
+
+def _check_cards(result: Result) -> None:
+    """Check that every method in a role has its card, and that no others do but aligners that these may name."""
+    asked, aligners = {method for methods in result.roles.values() for method in methods}, result.aligners
+    absent = sorted(asked - set(result.cards))
+    if absent:
+        raise ValueError(f"result.cards lacks {absent[0]!r}, which is in result.roles")
+    # An aligner may be asked for by another name than its card's: that of a repository for one at a commit of it.
+    others = sorted(set(result.cards) - asked)
+    if len(others) > len(aligners):
+        raise ValueError(f"result.cards has {others}, and the aligners in result.roles are {sorted(aligners)}")
 
 
 def _no_constant(text: str) -> float:

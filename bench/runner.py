@@ -19,6 +19,7 @@ from bench.answers import Cell, Table, contents_sha256, read_table, write, write
 from bench.asking import Asking, Settings
 from bench.cells import Roles, describe, everyone, identity, in_force
 from bench.errors import Mismatch, NotAResult, OutOfMemory, RunDamaged
+from bench.leaderboard import Entry
 from bench.method import Configured
 from bench.preparing import align
 from bench.protocol import Content, Protocol
@@ -251,18 +252,15 @@ def _write_run(cell: Cell, started: float, header: Mapping[str, Any]) -> None:
     write(cell.folder / "run.json", json.dumps(run, indent=2) + "\n")
 
 
-def rescore(protocol: Protocol, cell: Cell) -> Result:
-    """Score a finished cell's trials again, with the metrics as they are now.
+def rescore(protocol: Protocol, found: Entry) -> Result:
+    """Score a result's trials again, with the metrics as they are now; what else it says stays.
 
-    Raises NotAResult where the folder holds no finished run and Mismatch where it is of another question.
+    Raises NotAResult where there are no trials.
     """
-    if not cell.trials.exists():
-        found = "It holds no trials: the run did not get so far."
-        raise NotAResult(f"{cell.folder} was to be scored.", found, "Run it to its end first.")
-    old, trials = results.read(cell.result), read_table(cell.trials)
-    header = cell.header() or {}
-    if header.get("digest") != old.digest:
-        raise RunDamaged(f"{cell.folder} was to be scored.", "Its result is of another question than its header.")
+    if not found.trials.exists():
+        absent = f"There are no trials: {found.trials} does not exist."
+        raise NotAResult(f"{found.path} was to be scored.", absent, "Run it to its end first.")
+    old, trials = found.result, read_table(found.trials)
     new = make_result(
         protocol,
         trials,
@@ -272,5 +270,5 @@ def rescore(protocol: Protocol, cell: Cell) -> Result:
         cards=old.cards,
         provenance=replace(old.provenance, facebench=version()),
     )
-    write(cell.result, new.to_json())
+    write(found.path, new.to_json())
     return new

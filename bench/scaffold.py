@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from bench.answers import write
-from bench.contracts import Embedder
 from bench.errors import UnknownName, WrongUse
 from bench.tasks import TASKS
+from bench.templates import TEMPLATES
 
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 
@@ -50,10 +50,10 @@ def test_it_plays_by_the_rules(check):
 README = """\
 # facebench-@NAME@
 
-`@NAME@`: grey pictures of 16x16 pixels, compared by cosine. An example: change this line, then those below.
+`@NAME@`: @ABOUT@. An example: change this line, then those below.
 
 * **Source**: none; written by `facebench new method @NAME@`. Name the repository and commit the method comes from.
-* **Inputs**: pictures of any size. **Tasks**: @TASK@.
+* **Inputs**: @TOLD@. **Tasks**: @TASK@.
 * **Trained on**: nothing. Name every data set, and whether its publisher took it back.
 * **Licence**: Apache-2.0. **Needs**: numpy.
 * **Deviations**: none. Each one from what was published is an option, off by default.
@@ -67,67 +67,10 @@ pytest
 ```
 """
 
-EMBEDDER = '''\
-"""@NAME@: grey pictures of 16x16 pixels, compared by cosine."""
-
-from __future__ import annotations
-
-import bench
-
-# Heavy imports (numpy, torch, …) go inside load() and the calls, so that `facebench list` stays fast.
-
-SIDE = 16
-
-
-@bench.hookimpl
-def facebench_methods():
-    """The methods of this plugin."""
-    return [
-        bench.Method(
-            name="@NAME@",
-            tasks=frozenset({"@TASK@"}),
-            inputs=frozenset({"raw", "arcface-112"}),  # one of them, if the method wants only that
-            load=load,
-            about="grey pictures of 16x16 pixels",  # change: what it is, in a line
-            licence="Apache-2.0",  # change: of its code and weights
-            trained_on=(),  # change: every data set; those taken back by their publisher in withdrawn=(…) too
-            cite="none: an example",  # change: the paper
-            needs=("numpy",),  # what load() and the calls import
-            # weights=bench.Folder("@NAME@", {"model.safetensors": "its SHA-256"}, source="where it is handed out"),
-            # options=(bench.Option("flip", True, "add the embedding of the mirror image"),),
-        )
-    ]
-
-
-def load(given):
-    """Make the method: given.weights, given.device, given.threads, given.seed, given.options."""
-    return Embedder()
-
-
-class Embedder:
-    """Turns faces into vectors."""
-
-    def embed(self, faces):
-        """float32 [n, 256]: row i answers faces[i]; a row of NaN says that no face was found."""
-        import numpy as np
-
-        return np.stack([self.vector(face.pixels) for face in faces]).astype(np.float32)
-
-    def vector(self, pixels):
-        """One face's vector; pixels is uint8 [height, width, 3], RGB, read-only. Change this."""
-        import numpy as np
-
-        rows, columns = (np.linspace(0, side - 1, SIDE).round().astype(int) for side in pixels.shape[:2])
-        grey = pixels[rows][:, columns].mean(axis=2).ravel()
-        if grey.min() == grey.max():  # nothing to see: a failure is NaN and no exception
-            return np.full(SIDE * SIDE, np.nan)
-        return grey - grey.mean()
-'''
 WEIGHTS = """bench.Folder("@NAME@", {"model.safetensors": "its SHA-256"}, source="where it is handed out"),"""
 BESIDE = """bench.SameCommit({"model.safetensors": "its SHA-256"}),  # a file of this folder, sent with it"""
 INSTALL = "pip install -e .\nfacebench check @NAME@\npytest\n"
 PUBLISH = "facebench check .\nfacebench publish method . --to OWNER/@NAME@\nfacebench pin OWNER/@NAME@\n"
-MODULES: dict[type, str] = {Embedder: EMBEDDER}
 
 
 def new_method(name: str, task: str = "verification", into: str | Path = ".", hub: bool = False) -> list[Path]:
@@ -145,20 +88,20 @@ def new_method(name: str, task: str = "verification", into: str | Path = ".", hu
         raise WrongUse(asked, found, "Such as mobilefacenet or grey-pixels.")
     if task not in TASKS:
         raise UnknownName.of("task", task, TASKS, "facebench list tasks")
-    contract = TASKS[task].roles[0].contract
-    if contract not in MODULES:
-        raise WrongUse(
-            asked, f"There is no template yet for {task}.", "CONTRIBUTING.md shows how to write one by hand."
-        )
+    if task not in TEMPLATES:
+        contract = TASKS[task].roles[0].contract.__name__
+        do = f"Write what bench.contracts.{contract} says, on a card like that of another task's template."
+        raise WrongUse(asked, f"There is no template yet for {task}; there is for {', '.join(TEMPLATES)}.", do)
+    template = TEMPLATES[task]
     folder, name = Path(into).expanduser() / name, name.removeprefix("facebench-")
     if folder.exists():
         raise WrongUse(asked, f"{folder} exists.", "Give another name, or --into another folder.")
     module = f"facebench_{name.replace('-', '_')}"
     texts = {
         "pyproject.toml": PYPROJECT,
-        f"{module}.py": MODULES[contract],
+        f"{module}.py": template.module,
         f"tests/test_{name.replace('-', '_')}.py": TEST,
-        "README.md": README,
+        "README.md": README.replace("@ABOUT@", template.about).replace("@TOLD@", template.told),
     }
     for file, text in texts.items():
         text = text.replace(WEIGHTS, BESIDE).replace(INSTALL, PUBLISH) if hub else text

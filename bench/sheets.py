@@ -11,7 +11,8 @@ from typing import Any
 from bench.errors import DataDamaged, NeedsInstall
 
 MOST_BYTES, MOST_ROWS, MOST_COLUMNS = 64 << 20, 200_000, 64
-UNPACKED = 4  # times that, what a workbook may unpack to
+UNPACKED = 16 << 20  # bytes that a workbook may unpack to; those of annotations take under one MiB
+STYLES, MOST_STYLES = "xl/styles.xml", 1 << 20  # of which a mebibyte takes seconds to read
 HEAD = 40  # rows among which a header is looked for
 
 Row = tuple[Any, ...]
@@ -50,8 +51,10 @@ def _xlsx(path: Path, sheet: int) -> list[Row]:
     import openpyxl
 
     with zipfile.ZipFile(path) as packed:
-        if sum(one.file_size for one in packed.infolist()) > UNPACKED * MOST_BYTES:
-            raise DataDamaged(f"{path} was read.", f"Unpacked it is over {UNPACKED * MOST_BYTES >> 20} MiB.")
+        sizes = [(one.filename, one.file_size) for one in packed.infolist()]
+    for what, most in (("it", UNPACKED), (STYLES, MOST_STYLES)):
+        if sum(size for name, size in sizes if what in ("it", name)) > most:
+            raise DataDamaged(f"{path} was read.", f"Unpacked {what} is over {most >> 20} MiB.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of styles and extensions that no cell's value depends on
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from bench import boards, cleaning, data_card, hub
+from bench import boards, cleaning, data_card, disclosure, hub
 from bench.answers import read_table, write
 from bench.errors import NotFetched, NotPublished, RunDamaged
 from bench.hub import MOST_BYTES, Listing, check_sizes
@@ -30,8 +30,8 @@ from bench.plugins import CHECKOUT, Plugin, Registry, discover
 from bench.publish import Shipment
 from bench.results import Card
 from bench.selection import PICKED_ON_TEST, picked_on_test
+from bench.trials import other_trials
 
-LONGEST_TEXT = 200  # of a trial: reasons of failures and class names are short, what is encoded in text is not
 DATASET = "dataset"
 REMOTE = ("https", "http", "ssh", "git")
 
@@ -62,6 +62,7 @@ def pack_results(place: str | Path, repo: str) -> Shipment:
             if name in files:
                 faults.append(f"{source}: {name} would be another result, too")
             files[name] = source
+    faults += [f"{found.path}: {why}" for found, why in other_trials(entries)]
     if faults:
         raise NotPublished(asked, "\n".join(faults), "Nothing was sent: give only what others can ask again.")
     shipment = Shipment(repo, files)
@@ -80,26 +81,21 @@ def unfit(found: Entry) -> Iterator[str]:
         yield PICKED_ON_TEST if picked_on_test(result.roles) else "its trials are not the official ones"
     yield from (f"{score.metric} is {score.note}" for score in result.scores if score.note.startswith(NOISY))
     yield from (f"{what}: {fault}" for what, fault in boards.audited(found) if fault)
-    if found.trials.exists() and (why := _more_than_scores(found.trials)):
+    if found.trials.exists() and (why := _more_than_scores(found)):
         yield why
+    yield from disclosure.in_result(result)
     for name, card in result.cards.items():
         if why := unavailable(name, card):
             yield why
 
 
-def _more_than_scores(path: Path) -> str:
-    """What of trials might be an answer or a picture; "" where they hold numbers and short texts alone."""
+def _more_than_scores(found: Entry) -> str:
+    """What of trials might be an answer, a picture or a name; "" where they hold numbers and short texts alone."""
     try:
-        trials = read_table(path)
+        trials = read_table(found.trials)
     except RunDamaged as error:
         return error.found
-    for name, column in trials.items():
-        if isinstance(column, list):
-            if any(len(str(text)) > LONGEST_TEXT for text in column):
-                return f"its trials hold texts of over {LONGEST_TEXT} characters in {name!r}"
-        elif column.ndim != 1 or column.dtype.kind not in "biuf":
-            return f"its trials hold no plain numbers in {name!r}, as answers and pictures are"
-    return ""
+    return disclosure.in_trials(discover().protocols.get(found.result.protocol), trials)
 
 
 def unavailable(name: str, card: Card) -> str:
@@ -249,7 +245,8 @@ def send_pages(repo: str) -> Sent:
         for name in names:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, folder / name)
-        write(folder / data_card.EVAL, b"")
+        if data_card.EVAL not in names:
+            write(folder / data_card.EVAL, b"")
         texts = boards.pages(folder)
         boards.refuse_others(folder, texts)
         pages: dict[str, bytes | Path] = {

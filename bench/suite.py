@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench import results
 from bench.alignment import ALIGN, NONE, TABLE
 from bench.answers import Cell, Table, contents_sha256, read_table, write, write_table
 from bench.asking import Settings
@@ -29,6 +30,7 @@ from bench.errors import (
     UnknownName,
     WrongUse,
 )
+from bench.leaderboard import Entry
 from bench.method import Configured, Method, Option, Origin
 from bench.plugins import Registry, discover
 from bench.preparing import Prepared, align, landmark_table
@@ -171,6 +173,9 @@ def _combinations(
 
     others = {role: cast(role, named) for role, named in roles.items()}
     singles = [{"method": cast("method", method)} for method in _several(methods)]
+    if singles and "method" in others:
+        found = f"{', '.join(map(str, others['method']))} would be left out."
+        raise WrongUse("Methods were given both by --method and by --role method=.", found, "Give them one way.")
     yield from ({**others, **single} for single in singles)
     if not singles and others:
         yield others
@@ -286,14 +291,27 @@ def read_content(protocol: Protocol, data: str | Path | None = None) -> Content:
     return found[0]
 
 
-def score_run(folder: str | Path) -> Result:
-    """Score a finished run again from its trials, with the metrics as they are now."""
-    cell = Cell(Path(folder))
+def score_run(what: str | Path) -> Result:
+    """Score a finished run again, or a result on a board, from its trials, with the metrics as they are now.
+
+    Raises NotAResult where it is neither, or a board's trials are not those that it was scored from, and RunDamaged
+    where a run's result is of another question than its header.
+    """
+    path, asked = Path(what), f"{what} was to be scored."
+    if path.is_file():
+        found = Entry(results.read(path), path)
+        if found.trials.exists() and contents_sha256(read_table(found.trials)) != found.result.trials_sha256:
+            raise NotAResult(asked, f"{found.trials} is not what it was scored from.", "Run the cell again.")
+        return rescore(discover().protocol(found.result.protocol), found)
+    cell = Cell(path)
     header = cell.header()
     if header is None:
-        found = "It has no header.json."
-        raise NotAResult(f"{folder} was to be scored.", found, "Give the folder of one cell, as 'run' prints it.")
-    return rescore(discover().protocol(str(header.get("protocol"))), cell)
+        do = "Give the folder of one cell, as 'run' prints it, or a result of a board."
+        raise NotAResult(asked, "It has no header.json.", do)
+    found = Entry(results.read(cell.result), cell.result)
+    if header.get("digest") != found.result.digest:
+        raise RunDamaged(asked, "Its result is of another question than its header.")
+    return rescore(discover().protocol(found.result.protocol), found)
 
 
 def score_answers(

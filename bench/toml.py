@@ -1,13 +1,36 @@
-"""TOML as facebench writes it: scalars, lists of scalars, tables, arrays of tables."""
+"""TOML as facebench writes it: scalars, lists of scalars, tables, arrays of tables; and read within bounds."""
 
 from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+MOST_TEXT, MOST_DEPTH = 4 << 20, 32
+
+
+def loads(text: str) -> dict[str, Any]:
+    """A document that anyone may have written: at most 4 MiB, at most 32 tables or lists in each other.
+
+    Raises ValueError for what is none.
+    """
+    if len(text) > MOST_TEXT:
+        raise ValueError(f"it is over {MOST_TEXT >> 20} MiB")
+    deep = f"over {MOST_DEPTH} tables or lists lie in each other"
+    try:
+        data = tomllib.loads(text)
+    except RecursionError:
+        raise ValueError(deep) from None
+    level: list[Any] = [data]
+    for _ in range(MOST_DEPTH):
+        level = [below for value in level for below in (value.values() if isinstance(value, dict) else value)]
+        level = [value for value in level if isinstance(value, (dict, list))]
+    if level:
+        raise ValueError(deep)
+    return data
 
 
 def dump(data: Mapping[str, Any], comment: str = "") -> str:

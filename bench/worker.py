@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,9 @@ from bench.records import Snapshot
 
 SLOTS = 2  # one is filled while the other is answered
 LOG_LIMIT = 1 << 20
+ANSWERED = {"value", "error"}  # what a worker says of a call
+STREAMED = {*ANSWERED, "ask", "item"}  # and of one that asks back
+ERROR = {"kind", "type", "text"}
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 HIDDEN_VARIABLES = (
     *("FACEBENCH_DATA", "FACEBENCH_MODELS", "PYTHONSTARTUP"),
@@ -45,7 +48,7 @@ class Worker:
 
     ``memory`` is the most bytes the process and its children may hold, ``patience`` the most seconds that it is waited
     for. What the method prints goes to ``log``, its first mebibyte. Use as a context manager; leaving it ends the
-    process.
+    process and what that has started.
     """
 
     def __init__(
@@ -98,7 +101,15 @@ class Worker:
 
         Raises MethodFailed where it raised.
         """
-        yield from self._stream({"call": "fit", "arguments": [last], "labels": labels}, fetch, "fitted")
+
+        def answer(positions: Any) -> list[Any]:
+            count = len(labels)
+            known = isinstance(positions, list) and all(type(p) is int and -count <= p < count for p in positions)
+            if not known:
+                raise ContractBroken(f"{self.name} was fitted.", f"It asked for examples that are not of its {count}.")
+            return fetch(positions)
+
+        yield from self._stream({"call": "fit", "arguments": [last], "labels": labels}, answer, "fitted")
 
     def invert(self, about: Mapping[str, Any], answer: Callable[[Any], Any]) -> Iterator[Any]:
         """Let the method attack the targets of an oracle (bench.oracle), and yield what it yields.
@@ -112,9 +123,9 @@ class Worker:
         """Send a call that may ask back and yields items; raises MethodFailed where it raised."""
         self._send(message, kept=True)
         while True:
-            frame = self._frame()
+            frame = self._frame(STREAMED)
             if "ask" in frame:
-                wire.send(self._requests, answer(frame["ask"]))
+                self._write(answer(frame["ask"]))
             elif "item" in frame:
                 yield frame["item"]
             else:
@@ -143,8 +154,8 @@ class Worker:
         """
         return self._finish(self._frame())
 
-    def _frame(self) -> dict[str, Any]:
-        """The next frame of the oldest waiting call."""
+    def _frame(self, kinds: Collection[str] = ANSWERED) -> dict[str, Any]:
+        """The next frame of the oldest waiting call: its id, and one of ``kinds``."""
         self._waits_since = time.monotonic()
         try:
             frame = wire.receive(self._answers)
@@ -154,9 +165,21 @@ class Worker:
             raise ContractBroken(f"{self.name} was called.", f"It wrote on the harness's pipe: {error}.") from None
         finally:
             self._waits_since = None
-        if not isinstance(frame, dict) or frame.get("id") != self._waiting[0][0]:
+        if not isinstance(frame, dict) or type(frame.get("id")) is not int or frame["id"] != self._waiting[0][0]:
             raise ContractBroken(f"{self.name} was called.", "It answered another call than the one it was asked.")
+        if len(frame) != 2 or frame.keys().isdisjoint(kinds) or ("error" in frame and not _is_error(frame["error"])):
+            raise ContractBroken(f"{self.name} was called.", "It wrote on the harness's pipe: a frame of another form.")
         return frame
+
+    def _write(self, value: Any, shared: wire.Slot | None = None) -> None:
+        """Send a frame; where the pipe is full, the process is waited for until it reads."""
+        self._waits_since = time.monotonic()
+        try:
+            wire.send(self._requests, value, shared)
+        except BrokenPipeError:
+            raise self._ended() from None
+        finally:
+            self._waits_since = None
 
     def _finish(self, frame: dict[str, Any]) -> Any:
         """Take the oldest call off the queue: the value in its last frame, or Raised."""
@@ -173,10 +196,10 @@ class Worker:
         with contextlib.suppress(OSError):
             os.close(self._lifeline)
         try:
-            self._process.wait(timeout=1)
+            self._wait(timeout=1)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            self._wait()
         self._drain.join(timeout=1)  # what the method left running may hold the pipe open
         self._answers.close()
         for slot in self._slots:
@@ -202,6 +225,7 @@ class Worker:
             env=environment,
             cwd=tempfile.gettempdir(),
             pass_fds=passed,
+            process_group=0,  # it leads one, which ends with it
         )
         for descriptor in (request_end, answer_end, lifeline_end):
             os.close(descriptor)
@@ -234,9 +258,7 @@ class Worker:
         self._waiting.append((self._calls, slot))
         try:
             shared = None if kept else self._slots[slot]
-            wire.send(self._requests, {**message, "id": self._calls, "slot": slot}, shared)
-        except BrokenPipeError:
-            raise self._ended() from None
+            self._write({**message, "id": self._calls, "slot": slot}, shared)
         except OSError as error:
             found = f"Shared memory for its inputs could not be had: {error.strerror}."
             do = "Give a smaller --batch-size, or lift the limit on file sizes (ulimit -f)."
@@ -257,7 +279,7 @@ class Worker:
 
     def _ended(self) -> FacebenchError:
         """Say how the process ended."""
-        code = self._process.wait()
+        code = self._wait()
         asked = f"{self.name} was called."
         if self._killed_at is not None:
             found = (
@@ -273,6 +295,18 @@ class Worker:
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
         self._drain.join(timeout=1)
         return MethodFailed(asked, f"Its process ended with {how} before it answered.", self._advice())
+
+    def _wait(self, timeout: float | None = None) -> int:
+        """Wait for the process's end, and end what it left running."""
+        if self._process.returncode is None:
+            self._process.wait(timeout)
+            self._end_group(signal.SIGTERM)
+        return int(self._process.returncode)
+
+    def _end_group(self, by: signal.Signals) -> None:
+        """End what the method started; by SIGTERM, Python's tracker of shared memory still clears up."""
+        with contextlib.suppress(OSError):  # nobody is left in it
+            os.killpg(self._process.pid, by)
 
     def _advice(self) -> str:
         self._drain_pause()
@@ -302,7 +336,9 @@ class Worker:
 
         with contextlib.suppress(psutil.Error):
             root = psutil.Process(self._process.pid)
-            while self._process.poll() is None:
+            while root.is_running():  # until close, or whoever waited for it, has seen its end
+                if root.status() == psutil.STATUS_ZOMBIE:
+                    self._end_group(signal.SIGTERM)  # one of it may hold the pipe open
                 family = [root, *root.children(recursive=True)]
                 held, since = 0, self._waits_since
                 for process in family:
@@ -318,7 +354,13 @@ class Worker:
                 for process in reversed(family):
                     with contextlib.suppress(psutil.NoSuchProcess):
                         process.kill()
+                self._end_group(signal.SIGKILL)
                 return
+
+
+def _is_error(value: Any) -> bool:
+    """Whether it is what a worker says of an exception."""
+    return isinstance(value, dict) and set(value) == ERROR and all(type(v) is str for v in value.values())
 
 
 def _size(count: int) -> str:

@@ -37,7 +37,7 @@ def main() -> None:
     calls, answers, lifeline, *slots = map(int, sys.argv[1:])
     threading.Thread(target=_end_with_harness, args=(lifeline,), daemon=True).start()
     _offer_to_oom_killer()
-    os.register_at_fork(after_in_child=lambda: os.close(answers))  # else a worker's end would not be seen
+    _keep_from_children(calls, answers, lifeline, *slots)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the harness's to answer
     shared = {number: wire.Slot(descriptor) for number, descriptor in enumerate(slots)}
     incoming, outgoing = os.fdopen(calls, "rb"), os.fdopen(answers, "wb")
@@ -46,6 +46,8 @@ def main() -> None:
         try:
             message = wire.receive(incoming, shared.__getitem__)
         except EOFError:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            _end_group()
             break
         try:
             value = None
@@ -160,10 +162,29 @@ def _described(error: Exception) -> dict[str, str]:
     return {"kind": kind, "type": type(error).__name__, "text": text[:2000]}
 
 
+def _keep_from_children(calls: int, answers: int, *others: int) -> None:
+    """What the method starts holds no end of the pipes: else the end of the worker would not be seen."""
+    for descriptor in (calls, answers, *others):
+        os.set_inheritable(descriptor, False)
+    pipes = [calls, answers]
+
+    def close() -> None:
+        while pipes:  # a child's own children have none left to close
+            os.close(pipes.pop())
+
+    os.register_at_fork(after_in_child=close)
+
+
 def _end_with_harness(lifeline: int) -> None:
-    """A killed harness cannot tell its workers; the closed pipe does."""
+    """A killed harness cannot tell its workers, nor end what they started; the closed pipe does."""
     os.read(lifeline, 1)
+    _end_group()
     os._exit(1)
+
+
+def _end_group() -> None:
+    if os.getpgrp() == os.getpid():
+        os.kill(0, signal.SIGTERM)
 
 
 def _offer_to_oom_killer() -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,6 +92,38 @@ def test_any_other_contents_have_another_digest(other: dict[str, Any]) -> None:
 def test_texts_that_merely_join_to_the_same_have_another_digest() -> None:
     digests = {contents_sha256({"x": texts}) for texts in (["ab", "c"], ["a", "bc"], ["abc"], ['a", "bc'])}
     assert len(digests) == 4
+
+
+def test_a_small_file_that_stands_for_gigabytes_is_not_read(tmp_path: Path) -> None:
+    rows = 60_000
+    one = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array(["x" * 30_000]))
+    same = {
+        "texts": {"failure": one},
+        "numbers": {"score": pa.array(np.zeros(1 << 20))},
+        "lists": {"failure": pa.ListArray.from_arrays(np.arange(rows + 1, dtype=np.int32), one)},
+    }
+    path = tmp_path / "t.parquet"
+    for kind, columns in same.items():
+        pq.write_table(pa.table(columns), path, compression="zstd", store_schema=kind != "lists")
+        assert path.stat().st_size < 200_000
+        with pytest.raises(RunDamaged, match="larger than any table") as raised:
+            read_table(path, most=1 << 22)
+        assert not raised.value.do, "removing it would not help"
+
+
+def test_many_rows_of_few_texts_are_read_where_there_is_room(tmp_path: Path) -> None:
+    table = {"failure": [["", "no face", "x" * 2000][i % 3 // 2 + i % 2] for i in range(3000)], "x": np.arange(3000)}
+    write_table(tmp_path / "t", table)
+    back = read_table(tmp_path / "t", most=9 << 20)
+    assert back["failure"] == table["failure"] and contents_sha256(back) == contents_sha256(table)
+    with pytest.raises(RunDamaged, match="larger than any table"):
+        read_table(tmp_path / "t", most=2 << 20)
+
+
+def test_two_columns_of_one_name_are_named_as_damage(tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], ["x", "x"]), tmp_path / "t")
+    with pytest.raises(RunDamaged, match="one name"):
+        read_table(tmp_path / "t")
 
 
 def test_a_table_cut_off_anywhere_is_named_as_damaged(tmp_path: Path) -> None:

@@ -87,4 +87,4 @@ def test_mobilefacenet_goes_the_whole_way_over_real_faces(
     told(facebench("publish", "method", folder, "--to", repo, "--models", models_root, "--yes"))
     path = story(hub, facebench, tmp_path, repo, LFW, "--data", data_root)
     result = json.loads(hub.store.repositories["dataset", BOARDS].resolve("main").files[path].data)
-    assert result["scores"][0]["value"] == pytest.approx(0.9946667, abs=1e-3)
+    assert result["scores"][0]["value"] == pytest.approx(0.9948333, abs=1e-3)

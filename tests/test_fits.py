@@ -16,7 +16,7 @@ from bench.checkpoints import learned_from, read_snapshot
 from bench.errors import NotAResult, NotPublished
 from bench.fits import pack_fits, publish_fits
 
-PROTOCOL, REPO = "verification/lfw/view2-arcface112", "owner/fits"
+PROTOCOL, OTHER, REPO = "verification/toy/pairs", "verification/lfw/view2-arcface112", "owner/fits"
 HEADER = {
     "roles": {"method": [{"method": "m", "code": "c", "weights": {}}]},
     "data": "d",
@@ -25,8 +25,11 @@ HEADER = {
 }
 
 
-def run(data: Path, out: Path, method: str = "steps", **settings: int) -> Path:
-    bench.run(PROTOCOL, method, data=data, out=out, **settings)
+pytestmark = pytest.mark.usefixtures("official")
+
+
+def run(data: Path, out: Path, method: str = "steps", protocol: str = PROTOCOL, **settings: int) -> Path:
+    bench.run(protocol, method, data=data, out=out, **settings)
     return max(out.rglob("header.json"), key=lambda path: path.stat().st_mtime).parent
 
 
@@ -75,6 +78,22 @@ def test_a_run_becomes_a_repository_of_folds(hub: LoopbackHub, synthetic: Path, 
         assert weights.keys() == kept.keys() and all(np.array_equal(weights[key], kept[key]) for key in kept)
     page = files["README.md"].data.decode()
     assert "fitted 4 times" in page and "deployment on people" in page
+
+
+def test_folds_of_another_fit_do_not_stay_beside_new_ones(hub: LoopbackHub, synthetic: Path, tmp_path: Path) -> None:
+    stale = {"fold-9/model.safetensors": b"old", "fold-9/notes.md": b"mine", "weights.safetensors": b"mine"}
+    hub.store.put("model", REPO, stale)
+    publish_fits(pack_fits(run(synthetic, tmp_path), REPO))
+    held = set(hub.store.repositories["model", REPO].resolve("main").files)
+    assert sorted(name for name in held if name.endswith("model.safetensors")) == [
+        f"fold-{k}/model.safetensors" for k in range(4)
+    ]
+    assert {"fold-9/notes.md", "weights.safetensors"} <= held
+
+
+def test_fits_of_another_question_are_not_sent(synthetic: Path, tmp_path: Path) -> None:
+    with pytest.raises(NotPublished, match="It answers digest"):
+        pack_fits(run(synthetic, tmp_path, protocol=OTHER), REPO)
 
 
 def test_what_was_not_fitted_is_no_repository_of_folds(synthetic: Path, tmp_path: Path) -> None:

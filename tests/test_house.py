@@ -25,12 +25,14 @@ FLOORS: list[set[str]] = [
     {
         "hub",
         "toml",
+        "terminal",
         "records",
         "results",
         "images",
         "pickled",
         "matfile",
         "suites",
+        "templates",
         "examples",
         "oracle",
         "cases",
@@ -60,7 +62,7 @@ FLOORS: list[set[str]] = [
     },
     {"metrics.encrypted_trials", "metrics.expression_trials", "metrics.inversion", "worker_process"},
     {"metrics", "protocol", "worker"},
-    {"leaderboard", "batches", "data_card", "evaluation"},
+    {"leaderboard", "batches", "data_card", "evaluation", "disclosure"},
     {"alignment"},
     {"asking", "answering", "embedding", "pooling", "intervals"},
     {"questions", "folds", "classifying", "target"},
@@ -97,7 +99,7 @@ FLOORS: list[set[str]] = [
     {"protocols.hub_pairs", "protocols.encrypted_pairs", "protocols.inversion"},
     {"protocols", "cells"},
     {"plugins", "pinning", "preparing", "probing"},
-    {"runner", "every_eval_ever"},
+    {"runner", "every_eval_ever", "auditing", "trials"},
     {"option_rules", "matcher_rules", "attack_rules"},
     {"rules", "card_rules"},
     {"suite", "boards", "conformance", "scaffold"},
@@ -114,6 +116,7 @@ FLOORS: list[set[str]] = [
 FLOOR = {f"bench.{name}".rstrip("."): number for number, names in enumerate(FLOORS) for name in names}
 STANDING = {"pluggy", *sys.stdlib_module_names}
 SURFACE = {"bench.cli": {"typer", "rich"}, "bench.display": {"rich"}, "bench.agreement": {"rich"}}
+SURFACE |= {"bench.terminal": {"rich"}}
 HEAVY = ("torch", "transformers", "datasets", "evaluate", "huggingface_hub", "pyarrow", "PIL", "matplotlib", "numpy")
 MOST_LINES, MOST_FUNCTION, MOST_PARAMETERS = 300, 40, 6
 

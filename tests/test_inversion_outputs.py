@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,10 @@ import pytest
 from PIL import Image
 
 import bench
-from bench import cleaning, contact_sheet, plots, results, submission
-from bench.answers import read_table
+from bench import attacking, cleaning, contact_sheet, plots, results, submission
+from bench.answers import Cell, read_table
 from bench.conformance import checks
-from bench.errors import NotPublished, WrongUse
+from bench.errors import NotPublished, RunDamaged, WrongUse
 from bench.leaderboard import Entry
 from bench.plugins import discover
 from bench.tasks import inversion
@@ -123,6 +124,36 @@ def test_one_that_breaks_a_rule_is_told_which(name: str, check: str, text: str) 
     (outcome,) = [bound.outcome() for bound in checks(name) if bound.check.name in (check, "card")][1:]
     assert outcome.state == "failed"
     assert text in outcome.message
+
+
+def test_cleaning_finds_reconstructions_whose_run_lost_its_header(attacked: Path, tmp_path: Path, said: Any) -> None:
+    copy = shutil.copytree(attacked, tmp_path / "runs" / "one")
+    (copy / "header.json").unlink()
+    assert said("clean", tmp_path / "runs", "--yes")[0] == 0
+    assert not (copy / "reconstructions").exists()
+
+
+def test_cleaning_leaves_a_run_alone_that_is_at_work(attacked: Path, said: Any) -> None:
+    with Cell(attacked).locked():
+        status, _, err = said("clean", attacked, "--yes")
+    assert status == 1 and "Another run is at work" in err
+    assert list((attacked / "reconstructions").glob("group-*.parquet"))
+
+
+def test_reconstructions_are_their_owners_alone_although_their_folder_went_meanwhile(
+    synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(cell: str, stage: str, done: int, total: int) -> None:
+        if stage == "attack 2":
+            shutil.rmtree(next(tmp_path.rglob("reconstructions")), ignore_errors=True)
+
+    monkeypatch.setattr(attacking, "GROUP", 1)
+    roles = {"attack": "blind:budget=2,targets=2", "target": "toy", "critics": "toy-crops"}
+    with pytest.raises(RunDamaged, match=r"group-00000\.parquet"):
+        bench.run(PROTOCOL, roles=roles, data=synthetic, out=tmp_path, progress=tell)
+    (folder,) = tmp_path.rglob("reconstructions")
+    assert [path.name for path in folder.iterdir()] == ["group-00001.parquet"]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_cleaning_removes_reconstructions_and_leaves_the_result(attacked: Path, said: Any) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Said
@@ -13,7 +14,7 @@ from hub_plugin import REPO, write_plugin
 from hub_store import Blob, pretending, symlink
 from loopback_hub import LoopbackHub
 
-from bench import cards, pins
+from bench import cards, pinning, pins, toml
 from bench.errors import NotPinnable, NotPublished, PinBroken, PluginBroken, Unpinned, WrongUse
 from bench.pinning import inspect, inspect_update
 from bench.plugins import discover
@@ -169,6 +170,8 @@ def test_pickled_weights_want_a_reason_and_a_yes(hub: LoopbackHub, said: Said, t
         ({"facebench.toml": None}, "it is no plugin"),
         ({"facebench.toml": b"facebench = 1\n"}, "cannot be taken"),
         ({"facebench.toml": b"\xff\xfe"}, "cannot be taken"),
+        ({"facebench.toml": b"x = " + b"[" * 20_000}, "cannot be taken"),
+        ({"pyproject.toml": b"x = " + b"[" * 20_000}, "names no one module"),
         ({"w.safetensors": b"other"}, "the card says"),
         ({"w.safetensors": None}, "are not in it"),
         ({"pyproject.toml": b"[project]\nname = 'x'\n"}, "names no one module"),
@@ -234,6 +237,8 @@ def test_a_card_is_read_strictly(tmp_path: Path, old: str, new: str) -> None:
         ("[[pin]]", "[[pin]]\nmore = 1"),
         ("[[pin]]", "[[pins]]"),
         ("[[pin]]", "[[pin]"),
+        ("[[pin]]", f"[[pin]]\nfollows{'.a' * 20_000} = 1"),
+        ("[[pin]]", f"x = {'[' * 20_000}"),
     ],
 )
 def test_pins_are_read_strictly_and_quarantined_where_they_are_not(
@@ -250,6 +255,16 @@ def test_pins_are_read_strictly_and_quarantined_where_they_are_not(
     assert status == 0 and "in quarantine" in out and "facebench" in out
     with pytest.raises(PluginBroken, match=r"pins\.toml was read"):
         discover().method(REPO)
+
+
+@pytest.mark.parametrize("code", [[], "x", 5, [["a"]]], ids=str)
+def test_hashes_that_are_no_table_are_refused(hub: LoopbackHub, published: str, code: Any, tmp_path: Path) -> None:
+    pinning.pin(inspect(REPO), tmp_path / "pins.toml")
+    data = tomllib.loads((tmp_path / "pins.toml").read_text())
+    data["pin"][0]["code"] = code
+    (tmp_path / "pins.toml").write_text(toml.dump(data))
+    with pytest.raises(PinBroken, match="code is no table"):
+        pins.read(tmp_path / "pins.toml")
 
 
 def test_a_pin_of_a_branch_is_refused(hub: LoopbackHub, published: str, said: Said, tmp_path: Path) -> None:

@@ -121,7 +121,10 @@ def test_an_installed_distribution_goes_before_a_folder_of_its_name(plugins: Plu
     manifest.write_text(manifest.read_text().replace('Both_ways = "', 'both-ways = "'))
     discover.cache_clear()
     found = [p for p in discover().plugins if p.name == "both-ways"]
-    assert [(p.kind, p.cause) for p in found] == [("installed", "")]
+    assert [(p.kind, p.cause.partition(":")[0]) for p in found] == [
+        ("installed", ""),
+        ("folder", "a distribution of the same name (installed) goes first"),
+    ]
 
 
 def test_a_plugin_may_bring_a_protocol(official: None) -> None:
@@ -134,6 +137,10 @@ def test_a_plugin_may_bring_a_protocol(official: None) -> None:
 # Quarantined.
 
 UNSPEAKABLE = HEAD + "class E(Exception):\n    def __str__(self): raise ValueError\nraise E\n"
+NAMED = (
+    HEAD
+    + "@bench.hookimpl\ndef facebench_protocols():\n    return [replace([*PROTOCOLS.values()][0], name={name!r})]\n"
+)
 BROKEN = [
     ("raise RuntimeError('no\\nluck')", "RuntimeError: no"),
     ("import no_such_module_at_all", "ModuleNotFoundError: No module named 'no_such_module_at_all'"),
@@ -153,6 +160,8 @@ BROKEN = [
     (HEAD + "@bench.hookimpl\ndef facebench_methods(surprise): return []", "PluginValidationError"),
     (HEAD + "@bench.hookimpl\ndef facebench_protocols(): return [5]", "a hook returned int, not Protocol"),
     (HEAD + "@bench.hookimpl\ndef facebench_protocols(): return PROTOCOLS.values()", f"the name '{ALIGNED[:-11]}"),
+    (NAMED.format(name="../../evil|<b>"), "WrongUse: A protocol is called '../../evil|<b>'"),
+    (NAMED.format(name="x" * 201), "WrongUse: A protocol is called 'xxx"),
     (UNSPEAKABLE, "E"),
 ]
 
@@ -191,6 +200,8 @@ def test_a_method_of_a_taken_name_puts_the_later_plugin_in_quarantine_with_all_i
         "",
         "[project]\nversion = '1'\n[project.entry-points.facebench]\na = 'b'",
         "project = 5",
+        "project = " + "[" * 20_000,
+        "project" + ".a" * 20_000 + " = 5",
         "[project]\nname = 'a'\nentry-points = 5",
         "[project]\nname = 'a'\n[project.entry-points]\nfacebench = 'b'",
         "[project]\nname = 'a'\n[project.entry-points.facebench]\na = 5",

@@ -103,6 +103,24 @@ def test_links_and_odd_names_are_not_sent(tmp_path: Path) -> None:
         pack_method(folder, REPO)
 
 
+@pytest.mark.parametrize(
+    "name", [".env.json", ".ipynb_checkpoints/network-checkpoint.py", "made/.hidden/a.py", "reconstructions/a.csv"]
+)
+def test_what_is_hidden_or_reconstructed_is_not_sent(name: str, tmp_path: Path) -> None:
+    folder = write_plugin(tmp_path / "plugin")
+    (folder / MODULE / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / MODULE / name).write_text("x = 1")
+    with pytest.raises(NotPublished, match=r"not sent|never sent"):
+        pack_method(folder, REPO)
+
+
+def test_a_folder_with_reconstructions_at_any_depth_is_not_sent(tmp_path: Path) -> None:
+    folder = write_plugin(tmp_path / "plugin")
+    (folder / "notes" / "of-mine" / "reconstructions").mkdir(parents=True)
+    with pytest.raises(NotPublished, match="never sent"):
+        pack_method(folder, REPO)
+
+
 def test_weights_beside_the_code_are_what_the_card_says(tmp_path: Path) -> None:
     folder = write_plugin(tmp_path / "plugin")
     (folder / "w.safetensors").write_bytes(b"other")

@@ -12,6 +12,7 @@ from conftest import Command, Said
 from hub_store import Blob, symlink
 from loopback_hub import LoopbackHub, lead
 
+from bench import boards as boards_of
 from bench import hub as door
 from bench import published
 from bench.answers import contents_sha256, read_table, write_table
@@ -206,6 +207,33 @@ def test_boards_that_are_not_there_are_said_so(boards: LoopbackHub, monkeypatch:
     assert not boards.requests
 
 
+def test_trials_that_no_other_result_has_are_found(boards: LoopbackHub, tmp_path: Path) -> None:
+    folder = tmp_path / "boards" / FACES
+    copy(tmp_path / "boards", FACES, "hog")
+    trials = read_table(folder / "constant.trials.parquet")
+    trials["reference"] = trials["reference"][::-1].copy()
+    write_table(folder / "constant.trials.parquet", trials)
+    change(folder / "constant.json", lambda data: data.update(trials_sha256=contents_sha256(trials)))
+    put(boards, tmp_path / "boards")
+    found = faults()
+    assert found["constant.json: its trials are those of the others"] == "its trials are not those of 2 other results"
+    assert not [where for where in found if not where.startswith(("constant", "README"))]
+
+
+def test_trials_that_may_not_lie_there_are_a_fault_and_without_them_a_score_is_skipped(
+    hub: LoopbackHub, runs: Path, official: None, tmp_path: Path
+) -> None:
+    results = [e for e in boards_of.read_results([runs]) if e.result.protocol.endswith("private")]
+    boards_of.into_boards(results, tmp_path / "boards")
+    put(hub, tmp_path / "boards")
+    send_pages(REPO)
+    found = list(audit(fetch(REPO)))
+    assert [f.check for f in found if f.skipped] == ["its scores follow from its trials"]
+    assert not [f for f in found if f.fault]
+    tampered(hub, "verification/toy/private/toy.trials.parquet", results[0].trials.read_bytes())
+    assert list(faults()) == ["toy.json: its trials may lie here"]
+
+
 # Asked again.
 
 
@@ -237,6 +265,56 @@ def test_a_cell_whose_method_or_data_are_not_here_is_skipped_saying_why(hub: Loo
     assert "was facebench-floors 9.0" in skipped["random.json"]
     assert "lfw" in skipped["constant.json"]
     assert found[-1].skipped == "only 0 could be" and not any(f.fault for f in found)
+
+
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ({"batch_size": 1 << 20}, "in batches of 1048576 by 2 threads"),
+        ({"threads": 100_000}, "by 100000 threads"),
+        ({"threads": -1}, "by -1 threads"),
+        ({"external": True}, "made elsewhere"),
+    ],
+)
+def test_nothing_is_asked_again_as_large_as_a_stranger_likes(
+    hub: LoopbackHub, tmp_path: Path, how: dict[str, object], why: str
+) -> None:
+    folder = copy(tmp_path / "boards", FACES, "random")
+    change(folder / FACES / "random.json", lambda data: data["provenance"].update(how))
+    put(hub, folder)
+    (found, _) = rerun(fetch(REPO), 1)
+    assert why in found.skipped
+
+
+def test_only_what_has_a_card_and_can_be_had_is_asked_again(
+    hub: LoopbackHub, runs: Path, official: None, tmp_path: Path
+) -> None:
+    folder = copy(tmp_path / "boards", FACES, "random")
+
+    def align(data: dict[str, dict[str, object]]) -> None:
+        data["roles"]["method"] = ["random:align=dlib-5pt"]
+        data["cards"] = {"random:align=dlib-5pt": data["cards"]["random"], "random": data["cards"]["random"]}
+
+    change(folder / FACES / "random.json", align)
+    toys = [e for e in boards_of.read_results([runs]) if e.result.name == "perfect"]
+    boards_of.into_boards(toys, folder)
+    put(hub, folder)
+    told = " ".join(found.skipped for found in rerun(fetch(REPO), 2))
+    assert "lies on this machine alone" in told and "dlib-5pt" in told
+    change(folder / FACES / "random.json", lambda data: data["roles"].update(method=["secret-script"]))
+    put(hub, folder)
+    assert "lacks 'secret-script'" in faults()["random.json: it is a result"]
+
+
+def test_dropped_trials_are_found_where_the_data_are_at_hand(hub: LoopbackHub, tmp_path: Path) -> None:
+    folder = copy(tmp_path / "boards", FACES, "constant")
+    path = folder / FACES / "constant.trials.parquet"
+    trials = {n: c[::2] for n, c in read_table(path).items()}
+    write_table(path, trials)
+    change(folder / FACES / "constant.json", lambda data: data.update(trials_sha256=contents_sha256(trials)))
+    put(hub, folder)
+    (found,) = rerun(fetch(REPO), 1)
+    assert "its trials are not those that the data here give" in found.fault
 
 
 # The command.

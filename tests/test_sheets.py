@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -72,11 +73,18 @@ def test_what_is_over_bounds_or_of_another_kind_is_refused(tmp_path: Path, monke
         sheets.read(path)
 
 
-def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = workbook(tmp_path / "t.xlsx")
-    monkeypatch.setattr(sheets, "MOST_BYTES", path.stat().st_size)
-    monkeypatch.setattr(sheets, "UNPACKED", 1)
-    with pytest.raises(DataDamaged, match="Unpacked it is over"):
+@pytest.mark.parametrize(
+    ("name", "size", "said_of"),
+    [("xl/styles.xml", (1 << 20) + 1, "xl/styles.xml is over 1 MiB"), ("xl/any.xml", 16 << 20, "it is over 16 MiB")],
+)
+def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path: Path, name: str, size: int, said_of: str) -> None:
+    path = tmp_path / "t.xlsx"
+    with zipfile.ZipFile(workbook(tmp_path / "plain.xlsx")) as plain, zipfile.ZipFile(path, "w", 8) as packed:
+        for one in plain.namelist():
+            if one != name:
+                packed.writestr(one, plain.read(one))
+        packed.writestr(name, b" " * size)
+    with pytest.raises(DataDamaged, match=f"Unpacked {said_of}"):
         sheets.read(path)
 
 

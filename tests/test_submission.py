@@ -87,7 +87,15 @@ def test_a_score_that_the_trials_do_not_give_is_refused(board: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "values"), [("embedding", np.zeros((1, 8))), ("note", "x" * 300), ("picture", np.array([b"GIF89a"]))]
+    ("column", "values"),
+    [
+        ("cosine", np.zeros((1, 8))),
+        ("failure", "x" * 300),
+        ("failure", "/home/alice/x.jpg was not read"),
+        ("picture", np.array([b"GIF89a"])),
+        ("e07", np.array([0.25])),
+        ("who", "x"),
+    ],
 )
 def test_trials_with_more_than_scores_are_refused(board: Path, column: str, values: object) -> None:
     path = board / FACES / "random.trials.parquet"
@@ -98,6 +106,33 @@ def test_trials_with_more_than_scores_are_refused(board: Path, column: str, valu
     digest = contents_sha256(read_table(path)) if column != "picture" else ""
     change(board / FACES / "random.json", lambda data: data.update(trials_sha256=digest))
     assert f"in '{column}'" in told(board)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("platform", "Linux x86_64, /home/alice/cpu, Python 3.11.7"),
+        ("platform", "a machine of Alice's"),
+        ("platform", f"Linux x86_64, {'x' * 200}, Python 3.11.7"),
+        ("data", "lfw of Alice"),
+        ("device", "alice-laptop"),
+        ("facebench", "/home/alice/facebench"),
+        ("packages", {"numpy": "2.0 of Alice"}),
+        ("packages", {"/home/alice/numpy": "2.0"}),
+    ],
+)
+def test_a_provenance_that_no_run_writes_is_refused(board: Path, name: str, text: object) -> None:
+    change(board / FACES / "random.json", lambda data: data["provenance"].update({name: text}))
+    assert "random.json: its provenance has" in told(board / FACES / "random.json")
+
+
+def test_a_result_of_other_trials_than_those_beside_it_is_refused(board: Path) -> None:
+    path = board / FACES / "random.trials.parquet"
+    trials = read_table(path)
+    trials["probe"] = trials["probe"][::-1].copy()
+    write_table(path, trials)
+    change(board / FACES / "random.json", lambda data: data.update(trials_sha256=contents_sha256(trials)))
+    assert "results differ in what their trials are" in told(board)
 
 
 @pytest.mark.parametrize(
@@ -338,6 +373,24 @@ def test_pages_do_not_take_the_place_of_their_owners_readme(repository: Loopback
         send_pages(REPO)
     held = repository.store.repositories["dataset", REPO].resolve("main").files
     assert b"What we found" in held["README.md"].data
+
+
+def test_pages_do_not_take_the_place_of_their_owners_eval_yaml(repository: LoopbackHub, board: Path) -> None:
+    send(shipment(board, "random"), direct=True)
+    own = b"name: what we measure\ntasks: []\n"
+    repository.store.put("dataset", REPO, {"eval.yaml": own})
+    with pytest.raises(NotWritten, match=r"eval\.yaml among them"):
+        send_pages(REPO)
+    assert repository.store.repositories["dataset", REPO].resolve("main").files["eval.yaml"].data == own
+
+
+def test_a_merged_result_of_another_name_hides_no_board(repository: LoopbackHub, board: Path) -> None:
+    send(shipment(board, "constant", "random"), direct=True)
+    data = (board / FACES / "random.json").read_bytes()
+    repository.store.put("dataset", REPO, {"x/result.json": data})
+    send_pages(REPO)
+    held = repository.store.repositories["dataset", REPO].resolve("main").files
+    assert b"| constant (floor) " in held[f"{FACES}/README.md"].data
 
 
 def test_names_of_strangers_are_escaped_on_the_pages(repository: LoopbackHub, board: Path) -> None:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import bench
-from bench import results, suite
+from bench import boards, results, suite
 from bench.answers import read_table
 from bench.errors import (
     DataMissing,
@@ -138,6 +138,11 @@ def test_progress_counts_up_to_the_whole(synthetic: Path, tmp_path: Path) -> Non
     assert [stage for stage, *_ in seen][-1] == "score"
 
 
+def test_a_method_given_in_two_ways_is_not_dropped(synthetic: Path, tmp_path: Path) -> None:
+    with pytest.raises(WrongUse, match="random would be left out"):
+        suite.run(OFFICIAL, "toy", roles={"method": "random"}, data=synthetic, out=tmp_path)
+
+
 # Scoring again.
 
 
@@ -151,6 +156,20 @@ def test_scoring_again_mends_an_edited_result(copied: Path, runs: Path) -> None:
     data["scores"][0]["value"], data["failures"] = 0.99, 7
     (copied / "result.json").write_text(json.dumps(data))
     assert suite.score_run(copied) == results.read(cell(runs, "toy") / "result.json")
+
+
+def test_a_result_on_a_board_is_scored_again_from_the_trials_beside_it(runs: Path, tmp_path: Path) -> None:
+    boards.into_boards(boards.read_results([runs]), tmp_path)
+    path = tmp_path.joinpath(*OFFICIAL.split("/"), "toy.json")
+    before = path.read_bytes()
+    data = json.loads(before)
+    data["scores"][0]["value"] = 0.99
+    path.write_text(json.dumps(data))
+    suite.score_run(path)
+    assert path.read_bytes() == before
+    path.with_name("toy.trials.parquet").write_bytes(path.with_name("random.trials.parquet").read_bytes())
+    with pytest.raises(NotAResult, match="not what it was scored from"):
+        suite.score_run(path)
 
 
 @pytest.mark.parametrize(

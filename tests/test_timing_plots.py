@@ -51,7 +51,8 @@ def written(folder: Path, name: str, table: dict[str, Any]) -> Path:
     write_table(folder / "trials.parquet", table)
     result = made(name, Score("encrypt.ratio", 40.0, 39.0, 41.0, "higher", ""), trials_sha256=contents_sha256(table))
     roles = {"method": (name,), "reference": ("phe",)}
-    result = replace(result, roles=roles, protocol="encryption/toy/cell")
+    cards = {**result.cards, "phe": result.cards[name]}
+    result = replace(result, roles=roles, cards=cards, protocol="encryption/toy/cell")
     (folder / "result.json").write_text(result.to_json())
     return folder
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import tomllib
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.toml import dump
+from bench.toml import MOST_DEPTH, MOST_TEXT, dump, loads
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SCALARS = st.one_of(
@@ -24,7 +25,33 @@ TABLES = st.recursive(
 
 @given(TABLES)
 def test_a_document_is_read_back_equal(data: dict[str, Any]) -> None:
-    assert tomllib.loads(dump(data, "a comment")) == data
+    text = dump(data, "a comment")
+    assert tomllib.loads(text) == loads(text) == data
+
+
+DEEP = MOST_DEPTH - 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "[" * 20_000,
+        "x = " + "{a = " * 20_000,
+        "x = " + "[" * MOST_DEPTH + "]" * MOST_DEPTH,
+        "x" + ".a" * MOST_DEPTH + " = 1",
+        f"x = '{'a' * MOST_TEXT}'",
+        "x = ",
+    ],
+    ids=["open", "tables", "closed", "dotted", "long", "none"],
+)
+def test_a_document_out_of_bounds_is_no_document(text: str) -> None:
+    with pytest.raises(ValueError):
+        loads(text)
+
+
+@pytest.mark.parametrize("text", ["x = " + "[" * DEEP + "]" * DEEP, "x" + ".a" * DEEP + " = 1"], ids=["lists", "keys"])
+def test_a_document_at_the_bounds_is_read(text: str) -> None:
+    assert set(loads(text)) == {"x"}
 
 
 def test_a_document_reads_well() -> None:

@@ -6,7 +6,7 @@ image that was attacked, Type-2 with other images of that person (Mai et al., NB
 (a) ``type1_tar@far``, ``type2_tar@far``: the share accepted at a threshold that lets at most that share of the clean
     non-mated pairs pass (NBNet).
 (b) ``ps1``, ``ps2``: balanced accuracy at Youden's threshold, half of acceptance and of clean non-mated pairs rejected,
-    so 50 % where nothing passes (MAP2V, CVPR 2024, privacy scores I and II).
+    so at most 50 % where nothing passes (MAP2V, CVPR 2024, privacy scores I and II).
 (c) ``asr1``, ``asr2``, ``asr``: the share accepted at the threshold of equal error rates; ``asr`` is of both types
     together, (type 1 + (K - 1) type 2) / K where a person has K images (DiffMI, arXiv 2504.18015).
 (d) ``substitution_refit``, ``substitution_frozen``: k-fold verification accuracy after the first image of each attacked
