@@ -132,8 +132,7 @@ def _over(attack: Attack, draw: Any, *, role: str, image: str, figure: Figure) -
 
 
 def _clean(attack: Attack, draw: Any, *, role: str, metric: Metric) -> Estimate:
-    names = attack.of(role)
-    return _mean_over(names, [metric.compute(attack.clean[name].comparisons, None) for name in names], role)
+    return attack.clean_figure(role, metric)
 
 
 def _mean_over(names: list[str], found: list[Estimate], role: str) -> Estimate:
@@ -258,6 +257,7 @@ class Attack:
         self.targets, self.seen = int(own.sum()), str(self._trials["seen"][0])
         self.failures: list[str] = self._trials["failure"][own].tolist()
         self._views: dict[tuple[str, str, int], View | None] = {}
+        self._clean_figures: dict[tuple[str, str], Estimate] = {}
 
     def _rows(self, chosen: NDArray[Any], *names: str) -> Iterator[NDArray[Any]]:
         return (self._trials[name][chosen] for name in names)
@@ -278,6 +278,15 @@ class Attack:
     def of(self, role: str) -> list[str]:
         """The embedders of a role, as they are typed."""
         return [name for name, one in self._roles.items() if one == role]
+
+    def clean_figure(self, role: str, metric: Metric) -> Estimate:
+        """A metric of the clean pairs by the embedders of a role, whoever is drawn; NaN without any."""
+        key = role, metric.name
+        if key not in self._clean_figures:
+            names = self.of(role)
+            found = [metric.compute(self.clean[name].comparisons, None) for name in names]
+            self._clean_figures[key] = _mean_over(names, found, role)
+        return self._clean_figures[key]
 
     def has(self, metric: Metric) -> bool:
         """Whether there is such a figure of these targets and critics."""
