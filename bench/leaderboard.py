@@ -98,8 +98,11 @@ def rank(
         better = sum(1 for i in range(place) if not tied[i])
         worse = sum(1 for i in range(place + 1, len(ranked)) if not tied[i])
         rows.append(Row(entry, 1 + better, len(ranked) - worse))
-    others = {id(e): f"against {_in_roles(e.result, alike)}, the others against {usual}" for e in entries}
-    apart = tuple((e, why_apart(e.result) or others[id(e)]) for e in entries if e not in ranked)
+    apart = tuple(
+        (e, why_apart(e.result) or f"against {_in_roles(e.result, alike)}, the others against {usual}")
+        for e in entries
+        if e not in ranked
+    )
     return Board(entries[0].result.protocol, tuple(rows), apart, shown, role)
 
 
